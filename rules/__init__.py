@@ -1,0 +1,1 @@
+"""Policy in, score out: the pure core. No I/O but reading files."""
