@@ -1,0 +1,162 @@
+"""Hop records: what the stages say to each other on ``person.events`` and ``household.facts``.
+
+Values are msgpack arrays; the Kafka key is the person id on ``person.events`` and the household id on
+``household.facts``. Every message to a household is numbered by what caused it, never by a counter, so
+that a repeat carries the number that it had the first time: ``channel`` names the producing partition,
+``number`` is (offset of the causing record there, index among its messages).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from streams.events import Event
+
+PERSON_EVENTS: Final = "person.events"
+HOUSEHOLD_FACTS: Final = "household.facts"
+WARNINGS: Final = "warnings"
+DEADLETTERS: Final = "deadletters"
+
+
+class Origin(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Where a department's record stands on Kafka, byte for byte."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Cause(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The registry event behind a move: what a warning names as its cause.
+
+    ``subject`` is written out (``person/<id>``); ``received`` is in microseconds since 1970.
+    """
+
+    source: str
+    id: str
+    subject: str
+    received: int
+
+
+class Member(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What the registry says of a person: role (``dead`` after a death), birth (``YYYY-MM-DD``) and sex."""
+
+    role: str
+    birth: str | None = None
+    sex: str | None = None
+
+
+class PersonRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A value of ``person.events``: an accepted event about a person."""
+
+    event: Event
+    origin: Origin
+
+
+class About(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=0):
+    """An event about the household itself: a fact, a retraction or its registration."""
+
+    household: str
+    channel: str
+    number: tuple[int, int]
+    origin: Origin
+    event: Event
+
+    @property
+    def received(self) -> int:
+        """When the event was received, in microseconds since 1970."""
+        return self.event.received
+
+
+class Fact(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):
+    """A fact or retraction about a person, stamped with the person's move number ``n``."""
+
+    household: str
+    channel: str
+    number: tuple[int, int]
+    origin: Origin
+    n: int
+    event: Event
+
+    @property
+    def received(self) -> int:
+        """When the event was received, in microseconds since 1970."""
+        return self.event.received
+
+
+class Update(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=2):
+    """The member changed (role, birth, sex, death, first registry event) but not the household."""
+
+    household: str
+    channel: str
+    number: tuple[int, int]
+    origin: Origin
+    person: str
+    n: int
+    cause: Cause
+    member: Member
+
+    @property
+    def received(self) -> int:
+        """When the causing event was received, in microseconds since 1970."""
+        return self.cause.received
+
+
+class Release(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=3):
+    """Move number ``n``: the household lets the person go to household ``to``."""
+
+    household: str
+    channel: str
+    number: tuple[int, int]
+    origin: Origin
+    person: str
+    n: int
+    cause: Cause
+    to: str
+    member: Member
+
+    @property
+    def received(self) -> int:
+        """When the causing event was received, in microseconds since 1970."""
+        return self.cause.received
+
+
+class Transfer(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=4):
+    """All that the old household knew of the person, part ``part`` of ``parts`` (from 0). It is the join."""
+
+    household: str
+    channel: str
+    number: tuple[int, int]
+    origin: Origin
+    person: str
+    n: int
+    cause: Cause
+    member: Member
+    part: int
+    parts: int
+    known: bytes
+
+    @property
+    def received(self) -> int:
+        """When the causing event was received, in microseconds since 1970."""
+        return self.cause.received
+
+
+class Tick(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=5):
+    """A local midnight in the log of one partition of ``household.facts``; it concerns every household.
+
+    ``day`` counts from 1970-01-01; ``received`` is that midnight, in microseconds since 1970.
+    """
+
+    day: int
+    received: int
+
+
+Message = About | Fact | Update | Release | Transfer
+#: What is keyed by a household.
+
+encode = msgspec.msgpack.Encoder().encode
+decode_person_record = msgspec.msgpack.Decoder(PersonRecord).decode
+decode_household_record = msgspec.msgpack.Decoder(About | Fact | Update | Release | Transfer | Tick).decode
