@@ -5,8 +5,10 @@ HearthwatchError
     FileFaults      a faulty catalogue, policy or other file: every fault at once
     DecodeError     an event that the contract rejects
     SettingsError   a setting that cannot be used
+    LocalStackError the machine does not let the embedded servers start or stop
   TransportError    the network's: worth a retry
     BrokerUnavailableError, PublishTimeoutError, RedisUnavailableError
+    StartError      an embedded server died or stayed silent while it started
   LedgerError       ours: stops the partition
 """
 
@@ -53,6 +55,10 @@ class SettingsError(InputError):
     """A setting cannot be used."""
 
 
+class LocalStackError(InputError):
+    """The embedded servers cannot be started or stopped as this machine stands; the text gives the fix."""
+
+
 class DecodeError(InputError):
     """An event is rejected.
 
@@ -81,6 +87,10 @@ class PublishTimeoutError(TransportError):
 
 class RedisUnavailableError(TransportError):
     """The Redis or Valkey server does not answer."""
+
+
+class StartError(TransportError):
+    """A server of the embedded stack died or stayed silent while it started; its last log lines are shown."""
 
 
 class LedgerError(HearthwatchError):

@@ -1,0 +1,1 @@
+"""Ways to run what hearthwatch needs; ``deploy.local`` is the stack embedded in the Python packages."""

@@ -1,0 +1,1 @@
+"""Apache Kafka and Valkey from pip packages alone, as processes of this user."""

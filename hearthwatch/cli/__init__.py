@@ -1,0 +1,113 @@
+"""The ``hearthwatch`` command: a table of subcommands, each imported when it is called.
+
+Exit status: 0 done, 1 the check or operation found problems, 2 bad input, 3 a server did not answer,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from hearthwatch import __version__
+from streams.errors import HearthwatchError, InputError, TransportError
+
+COMMANDS: dict[str, str] = {
+    "doctor": "hearthwatch.cli.doctor:doctor",
+    "local": "hearthwatch.cli.local:local",
+}
+"""Name of a subcommand -> ``module:attribute`` of its click command, in alphabetical order."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for.
+
+    A command whose module is not there is left out of the list and unknown when called; one whose module
+    fails for any other reason fails loudly.
+    """
+
+    def __init__(self, *args: Any, table: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._table = table
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *self._table})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        target = self._table.get(cmd_name)
+        if target is None:
+            return super().get_command(ctx, cmd_name)
+        module_name, _, attribute = target.partition(":")
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name == module_name:
+                return None
+            raise
+        command = getattr(module, attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{target} is no click command")
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="New here? Type `hearthwatch demo`. Something wrong? Type `hearthwatch doctor`.",
+)
+@click.version_option(__version__, "--version", prog_name="hearthwatch")
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Read settings from this TOML or YAML file (as HEARTHWATCH_CONFIG does).",
+)
+def root(config: str | None) -> None:
+    """Watch over families in difficulty: department life events in, explained household warnings out.
+
+    Settings come from HEARTHWATCH_* variables or a file; docs/reference/settings.md lists them all.
+    """
+    if config is not None:
+        # In the environment, so that worker processes started from here read the same file.
+        os.environ["HEARTHWATCH_CONFIG"] = os.path.abspath(config)  # noqa: PTH100 - must not follow links
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit status; never a traceback for a fault of input or network."""
+    sys.exit(run(args))
+
+
+def run(args: list[str] | None = None) -> int:
+    """Run the command line; return its exit status."""
+    try:
+        result = root.main(args=args, prog_name="hearthwatch", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.Abort:
+        click.echo("Interrupted.", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except InputError as error:
+        click.echo(str(error), err=True)
+        return 2
+    except TransportError as error:
+        click.echo(str(error), err=True)
+        return 3
+    except HearthwatchError as error:
+        click.echo(str(error), err=True)
+        return 1
+    except BrokenPipeError:
+        # The reader of our output left, as `head` does; give the interpreter nothing more to flush there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return result if isinstance(result, int) else 0
