@@ -1,0 +1,362 @@
+"""The ledger: state and progress of one partition in one fenced commit."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from agents.ledger.charter import Charter, CharterStore
+from agents.ledger.errors import FencedError, LedgerMissingError, StaleClaimError
+from agents.ledger.founding import check_made_with, found
+from agents.ledger.scripts import ADOPT, CLAIM, COMMIT, DUE, LOAD, SCAN
+from agents.redis_link import Argument, RedisLink
+from streams.errors import LedgerError
+
+SCAN_COUNT: Final = 500
+
+
+@dataclass(slots=True)
+class Claim:
+    """One partition as its owner knows it; :meth:`Ledger.commit` keeps it up to date.
+
+    Attributes:
+        commit: how many commits there were.
+        next_offset: the offset to read next.
+        day: the partition's day, in days since 1970-01-01; None before its first.
+        marks: the last number applied from each producer partition.
+        cursor: a number of the stage's own.
+        counts: bounded counters of the stage's own, such as households by level.
+        is_broken: a commit was interrupted or refused, so nobody here knows where the partition stands:
+            claim it again.
+    """
+
+    stage: str
+    topic: str
+    partition: int
+    generation: int
+    owner: str
+    epoch: int
+    commit: int
+    next_offset: int
+    day: int | None = None
+    marks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    cursor: int | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    is_broken: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.stage} {self.topic}/{self.partition} (epoch {self.epoch}, commit {self.commit})"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a partition stands, for onlookers."""
+
+    epoch: int
+    generation: int
+    owner: str
+    commit: int
+    next_offset: int
+    day: int | None
+    cursor: int | None
+    states: int
+
+
+class Ledger:
+    """State and offsets in Redis.
+
+    Args:
+        name: begins every key, so that several systems may share one Redis.
+        on_refusal: called with ``fenced``, ``stale`` or ``missing``, for metrics.
+    """
+
+    def __init__(
+        self,
+        link: RedisLink,
+        charter: CharterStore,
+        *,
+        name: str = "hearthwatch",
+        on_refusal: Callable[[str], None] | None = None,
+    ) -> None:
+        self.link = link
+        self.charter = charter
+        self.name = name
+        self.id: str | None = None
+        self._on_refusal = on_refusal
+        self._opening = asyncio.Lock()
+
+    # -- the ledger as a whole -----------------------------------------------------------------------
+    async def open(self, made_with: Mapping[str, str] | None = None) -> None:
+        """Check that Kafka and Redis hold the same ledger; on the first start, found it.
+
+        Args:
+            made_with: digests of the files in force (``catalog``, ``policy``); on the first start they are
+                written down, later they must be the same.
+
+        Raises:
+            LedgerMissingError: partitions have started, but this Redis is empty.
+            LedgerMismatchError: Redis and Kafka belong to different ledgers, or a file has changed.
+        """
+        try:
+            async with self._opening:
+                if self.id is None:
+                    self.id = await found(self.link, self.charter, self.name)
+                if made_with:
+                    await check_made_with(self.charter, made_with)
+        except LedgerMissingError:
+            self._refuse("missing")
+            raise
+
+    async def made_with(self) -> Mapping[str, str]:
+        """Digests of the files that the data was made with; empty before the first start."""
+        return (await self.charter.read()).made_with
+
+    # -- for the owner of a partition ------------------------------------------------------------------
+    async def claim(self, stage: str, topic: str, partition: int, generation: int, owner: str) -> Claim:
+        """Take a partition over: from now on every commit under an older claim is refused.
+
+        A partition that never started begins at offset 0. Repeating a claim is safe; each one makes
+        the ones before it void, also the same worker's.
+
+        Raises:
+            StaleClaimError: a higher generation of the group has claimed it.
+            LedgerMissingError: it has started, and Redis does not hold it.
+        """
+        await self.open()
+        keys = self._keys(stage, topic, partition)
+        nonce = secrets.token_hex(8)
+        args: list[Argument] = [generation, owner, nonce]
+        claim_keys = [keys[0], keys[2], keys[4]]
+        reply = await self.link.run(CLAIM, claim_keys, [*args, 0])
+        started = (stage, topic, partition)
+        if reply[0] == b"ABSENT":
+            charter = await self.charter.read()
+            if started in charter.started:
+                self._refuse("missing")
+                raise LedgerMissingError(
+                    f"Redis has lost {stage} {topic}/{partition}, which has started: restore Redis,"
+                    " or run `hearthwatch rebuild` to make its state from Kafka again"
+                )
+            reply = await self.link.run(CLAIM, claim_keys, [*args, 1])
+        if reply[0] == b"STALE":
+            self._refuse("stale")
+            raise StaleClaimError(
+                f"{stage} {topic}/{partition}: generation {generation} is lower than {int(reply[1])}, claimed by"
+                f" {_text(reply[2])}; if the consumer group was made anew, run `hearthwatch ledger adopt`"
+            )
+        _, head, marks, counts = reply
+        # Only now: had this been written first, a crash here would look like a Redis that lost its data.
+        if started not in (await self._charter_of(started)).started:
+            await self.charter.write({f"started/{stage}/{topic}/{partition}": self.id})
+        return Claim(
+            stage, topic, partition, generation, owner,
+            epoch=int(head[0]), commit=int(head[1]), next_offset=int(head[2]),
+            day=_number(head[3]), cursor=_number(head[4]),
+            marks={
+                _text(channel) or "": _mark(number)
+                for channel, number in zip(marks[::2], marks[1::2], strict=True)
+            },
+            counts={
+                _text(name) or "": int(number) for name, number in zip(counts[::2], counts[1::2], strict=True)
+            },
+        )  # fmt: skip
+
+    async def _charter_of(self, started: tuple[str, str, int]) -> Charter:
+        """The charter as it was last read; read again where it does not know the partition."""
+        known = self._known
+        if known is None or started not in known.started:
+            known = self._known = await self.charter.read()
+        return known
+
+    _known: Charter | None = None
+
+    async def load(self, claim: Claim, keys: Sequence[str]) -> list[bytes | None]:
+        """The states of some keys, in their order; None where there is none.
+
+        Raises:
+            FencedError: the partition was claimed by another; its states are not shown.
+        """
+        if not keys:
+            return []
+        at = self._keys(claim.stage, claim.topic, claim.partition)
+        reply = await self.link.run(LOAD, [at[0], at[1]], [claim.epoch, *keys])
+        if reply[0] != b"OK":
+            raise self._fenced(claim, reply)
+        return reply[1] if len(reply) == 2 else [state for chunk in reply[1:] for state in chunk]
+
+    async def commit(
+        self,
+        claim: Claim,
+        *,
+        next_offset: int,
+        states: Mapping[str, bytes | None] = {},
+        marks: Mapping[str, tuple[int, int]] = {},
+        next_days: Mapping[str, int | None] = {},
+        day: int | None = None,
+        cursor: int | None = None,
+        counts: Mapping[str, int] = {},
+    ) -> None:
+        """Write states and progress, whole or not at all; one at a time for each claim.
+
+        Args:
+            states: by key; None deletes.
+            marks: last number applied, by channel.
+            next_days: by key, the next day on which it can change (:meth:`due`); None takes it off the index.
+            day, cursor: None leaves what stands.
+            counts: absolute values of bounded counters.
+
+        Raises:
+            FencedError: not ours any more, or the partition stands elsewhere (a Redis that lost its last
+                seconds): nothing was written; claim again.
+            LedgerError: two commits of one claim at once, or a way back in offset or day.
+        """
+        if claim.is_broken:
+            raise FencedError(f"the claim on {claim} was given up: claim the partition again")
+        if next_offset < claim.next_offset:
+            raise LedgerError(
+                f"commit of {claim} would go back from offset {claim.next_offset} to {next_offset}"
+            )
+        if day is not None and claim.day is not None and day < claim.day:
+            raise LedgerError(f"commit of {claim} would go back from day {claim.day} to {day}")
+        held: list[Argument] = []
+        gone: list[Argument] = []
+        for key, state in states.items():
+            if state is None:
+                gone.append(key)
+            else:
+                held += (key, state)
+        flat: list[Argument] = []
+        for channel, (offset, index) in marks.items():
+            flat += (channel, b"%d %d" % (offset, index))
+        scores: list[Argument] = []
+        idle: list[Argument] = []
+        for key, due in next_days.items():
+            if due is None:
+                idle.append(key)
+            else:
+                scores += (due, key)
+        totals: list[Argument] = []
+        for name, number in counts.items():
+            totals += (name, number)
+        args: list[Argument] = [
+            claim.epoch, claim.commit, claim.commit + 1, next_offset,
+            "" if day is None else day, "" if cursor is None else cursor,
+            len(held), len(gone), len(flat), len(scores), len(idle), len(totals),
+            *held, *gone, *flat, *scores, *idle, *totals,
+        ]  # fmt: skip
+        claim.is_broken = True  # until the reply is here; a caller that is cancelled leaves it so
+        reply = await self.link.run(COMMIT, self._keys(claim.stage, claim.topic, claim.partition), args)
+        if reply[0] not in (b"OK", b"ALREADY"):
+            raise self._fenced(claim, reply)
+        claim.is_broken = False
+        claim.commit += 1
+        claim.next_offset = next_offset
+        claim.marks.update(marks)
+        claim.counts.update(counts)
+        claim.day = claim.day if day is None else day
+        claim.cursor = claim.cursor if cursor is None else cursor
+
+    async def due(self, claim: Claim, day: int, limit: int) -> list[str]:
+        """Keys whose next day is at or before ``day``, earliest first, at most ``limit``.
+
+        Raises:
+            FencedError: the partition was claimed by another.
+        """
+        at = self._keys(claim.stage, claim.topic, claim.partition)
+        reply = await self.link.run(DUE, [at[0], at[3]], [claim.epoch, day, limit])
+        if reply[0] != b"OK":
+            raise self._fenced(claim, reply)
+        return [key.decode() for key in reply[1]]
+
+    # -- for onlookers ---------------------------------------------------------------------------------
+    async def positions(
+        self, stage: str, partitions: Iterable[tuple[str, int]]
+    ) -> dict[tuple[str, int], Position | None]:
+        """Where each (topic, partition) of a stage stands; None for one that never started."""
+        wanted = list(partitions)
+        fields = ("epoch", "generation", "owner", "commit", "next", "day", "cursor")
+
+        async def one(topic: str, partition: int) -> Position | None:
+            keys = self._keys(stage, topic, partition)
+            head, states = await asyncio.gather(
+                self.link.call("HMGET", keys[0], *fields), self.link.call("HLEN", keys[1])
+            )
+            if head[3] is None:
+                return None
+            return Position(
+                int(head[0] or 0), int(head[1] or 0), _text(head[2]) or "", int(head[3]), int(head[4]),
+                _number(head[5]), _number(head[6]), int(states),
+            )  # fmt: skip
+
+        return dict(zip(wanted, await asyncio.gather(*(one(*at) for at in wanted)), strict=True))
+
+    async def read(self, stage: str, topic: str, partition: int, keys: Sequence[str]) -> list[bytes | None]:
+        """States as they stand, without a claim: for showing only, never to compute on."""
+        if not keys:
+            return []
+        states: list[bytes | None] = await self.link.call(
+            "HMGET", self._keys(stage, topic, partition)[1], *keys
+        )
+        return states
+
+    async def scan(self, stage: str, topic: str, partition: int) -> AsyncIterator[tuple[str, bytes]]:
+        """All states of a partition, without a claim, in no order; one may come twice while others write."""
+        key = self._keys(stage, topic, partition)[1]
+        cursor: Argument = 0
+        while True:
+            reply = await self.link.run(SCAN, [key], [cursor, SCAN_COUNT])
+            for name, state in zip(reply[1][::2], reply[1][1::2], strict=True):
+                yield name.decode(), state
+            cursor = reply[0]
+            if int(cursor) == 0:
+                return
+
+    async def adopt(self, stage: str, partitions: Iterable[tuple[str, int]]) -> int:
+        """Let any generation of the consumer group claim these again; returns how many had started.
+
+        Run it when a group was deleted or Kafka forgot it: the new group counts from 1.
+        """
+        done = await asyncio.gather(
+            *(self.link.run(ADOPT, [self._keys(stage, *at)[0]], []) for at in partitions)
+        )
+        return sum(int(one) for one in done)
+
+    async def close(self) -> None:
+        """Close the link and the charter."""
+        await self.link.close()
+        await self.charter.close()
+
+    def _keys(self, stage: str, topic: str, partition: int) -> tuple[str, str, str, str, str]:
+        """Head, states, marks, days and counts; the braces keep them in one slot of a cluster."""
+        tag = f"{{{self.name}:{stage}:{topic}:{partition}}}"
+        return f"{tag}:head", f"{tag}:states", f"{tag}:marks", f"{tag}:days", f"{tag}:counts"
+
+    def _fenced(self, claim: Claim, reply: Sequence[Any]) -> FencedError:
+        claim.is_broken = True
+        self._refuse("fenced")
+        found = ", ".join(
+            f"{name} {_text(value)}"
+            for name, value in zip(("epoch", "commit", "offset"), reply[1:], strict=False)
+            if value is not None
+        )
+        return FencedError(f"{claim} is not ours any more: the ledger stands at {found or 'nothing'}")
+
+    def _refuse(self, reason: str) -> None:
+        if self._on_refusal is not None:
+            self._on_refusal(reason)
+
+
+def _text(value: bytes | str | None) -> str | None:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _number(value: bytes | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _mark(value: bytes) -> tuple[int, int]:
+    offset, _, index = value.partition(b" ")
+    return int(offset), int(index)
