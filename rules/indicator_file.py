@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Final, Literal, cast
 
+from rules.bound_text import read_bound
 from rules.expression import Amount, Expression
-from rules.expression_text import MEMBER_NAMES, Scope, read_bound, read_condition
+from rules.expression_text import MEMBER_NAMES, Scope, read_condition
 from rules.measure_file import MEASURE_KEYS, Context, read_measure
 from rules.policy import Indicator, Measure, Points
 from rules.titles import read_text, read_titles
@@ -71,7 +72,10 @@ def _indicator(
             from_node = node.get("from")
             assert from_node is not None
             at = from_node.elements()[0] if from_node.kind == "list" else from_node
-            source.fault(at, f"`{types[0].type}` is about a household: an indicator of person tier needs types about persons")
+            source.fault(
+                at,
+                f"`{types[0].type}` is about a household, but the indicator is of person tier",
+            )
         percent_of, times = _percent_of(node, tier, measure, types, context)
         fades = _fades(node.get("fades"))
     points = _points(node.get("points"), context)

@@ -12,8 +12,9 @@ from fractions import Fraction
 from typing import Final, cast
 
 from rules.expression import Expression
-from rules.expression_text import FaultAt, Known, Scope, read_condition
+from rules.expression_text import Known, Scope, read_condition
 from rules.policy import Across, Dimension, Function, Level, Measure
+from rules.tokens import FaultAt
 from streams.catalog import BUILT_IN, Catalog, EventType
 from streams.places import Places
 from streams.yamlfile import Node, Source, suggest
@@ -103,7 +104,8 @@ def read_measure(
     if subject_as and types and types[0].subject != subject_as[0].subject and from_node is not None:
         source.fault(
             _first(from_node),
-            f"{what} is about a {types[0].subject}, but the indicator's `from` about a {subject_as[0].subject}",
+            f"`{types[0].type}` is about a {types[0].subject}, "
+            f"but the indicator's `from` about a {subject_as[0].subject}",
         )
     until = _until(node.get("until"), types, context)
     where = _where(node.get("where"), types, context)
@@ -133,7 +135,7 @@ def _first(node: Node) -> Node:
 def _until(node: Node | None, types: Sequence[EventType], context: Context) -> list[str]:
     until = read_types(node, "until", context)
     measured = {one.type for one in types}
-    for item in ([] if node is None else node.elements() if node.kind == "list" else [node]):
+    for item in [] if node is None else node.elements() if node.kind == "list" else [node]:
         ending = context.catalog.events.get(item.text)
         if ending is None or ending not in until:
             continue
@@ -152,7 +154,9 @@ def _within(node: Node | None, context: Context) -> int | None:
     days = node.days("within") if node is not None else None
     keep = context.catalog.keep_days
     if node is not None and days is not None and days > keep:
-        context.source.fault(node, f"within must be at most {keep}d, as long as the catalogue keeps, not {node.text}")
+        context.source.fault(
+            node, f"within must be at most {keep}d, as long as the catalogue keeps, not {node.text}"
+        )
         return None
     return days
 
@@ -214,7 +218,9 @@ def _function(
         if name in one.data:
             kinds.setdefault(one.data[name].kind, []).append(one.type)
     if not kinds:
-        numbers = [field.name for one in types for field in one.data.values() if field.kind in ("integer", "money")]
+        numbers = [
+            field.name for one in types for field in one.data.values() if field.kind in ("integer", "money")
+        ]
         source.fault(
             node,
             f"unknown field `{name}` in `{text}`: expected a number of {_listed(one.type for one in types)}",
@@ -223,7 +229,9 @@ def _function(
         return None, None, False
     wrong = {kind: of for kind, of in kinds.items() if kind not in ("integer", "money")}
     if wrong:
-        source.fault(node, f"`{name}` cannot be measured: expected integer or money, but it is {_by_kind(wrong)}")
+        source.fault(
+            node, f"`{name}` cannot be measured: expected integer or money, but it is {_by_kind(wrong)}"
+        )
         return None, None, False
     if len(kinds) > 1:
         source.fault(node, f"the kind of `{name}` differs between the types: {_by_kind(kinds)}")
@@ -261,7 +269,8 @@ def _across(
         return None
     if about_person is False:
         source.fault(
-            node.key("across"), "`across` has no meaning here: the types are about households, not their members"
+            node.key("across"),
+            "`across` has no meaning here: the types are about households, not their members",
         )
         return None
     return cast("Across | None", across_node.choice("across", _ACROSS))

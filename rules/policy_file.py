@@ -5,7 +5,7 @@ The format is docs/reference/policy.md.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 import zoneinfo
 from fractions import Fraction
@@ -21,7 +21,7 @@ from streams.yamlfile import Node, Source, read_yaml, suggest
 
 ID: Final = re.compile(r"[a-z][a-z0-9-]*")
 PARAMETER: Final = re.compile(r"[a-z_][a-z0-9_]*")
-_EPOCH: Final = datetime.date(1970, 1, 1).toordinal()
+_EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 
 
 def read_policy(path: str | Path, catalog: Catalog, raw: bytes | None = None) -> Policy:
@@ -143,14 +143,16 @@ def _day(key: Node) -> int | None:
     """A date ``YYYY-MM-DD`` as days since 1970-01-01."""
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", key.text):
         try:
-            return datetime.date.fromisoformat(key.text).toordinal() - _EPOCH
+            return dt.date.fromisoformat(key.text).toordinal() - _EPOCH
         except ValueError:
             pass
     key.source.fault(key, f"`{key.text}` is no date: expected one such as 2024-04-01")
     return None
 
 
-def _identified(node: Node | None, what: str, required: tuple[str, ...], optional: tuple[str, ...]) -> list[Node]:
+def _identified(
+    node: Node | None, what: str, required: tuple[str, ...], optional: tuple[str, ...]
+) -> list[Node]:
     """The mappings of a list of dimensions or levels."""
     if node is None:
         return []
@@ -158,7 +160,9 @@ def _identified(node: Node | None, what: str, required: tuple[str, ...], optiona
     return [item for item in items if item.mapping(f"a {what}", required, optional)]
 
 
-def _new_id(node: Node | None, what: str, found: dict[str, Dimension | None] | dict[str, Level | None]) -> str | None:
+def _new_id(
+    node: Node | None, what: str, found: dict[str, Dimension | None] | dict[str, Level | None]
+) -> str | None:
     id_ = node.pattern(f"a {what}'s id", ID, "`health`") if node is not None else None
     if node is not None and id_ is not None and id_ in found:
         node.source.fault(node, f"the {what} `{id_}` stands twice")
@@ -201,7 +205,9 @@ def _levels(node: Node | None) -> dict[str, Level | None]:
                 at_node.source.fault(at_node, f"levels must ascend: expected more than {last}, not {at}")
             last = at
         if clear_node is not None and at is not None and clear is not None and clear >= at:
-            clear_node.source.fault(clear_node, f"clear must be under at: expected less than {at}, not {clear}")
+            clear_node.source.fault(
+                clear_node, f"clear must be under at: expected less than {at}, not {clear}"
+            )
         if id_ is not None and at is not None and clear is not None:
             found[id_] = Level(id_, at, clear, title)
         elif id_ is not None:
