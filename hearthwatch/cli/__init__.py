@@ -18,6 +18,7 @@ from hearthwatch import __version__
 from streams.errors import HearthwatchError, InputError, TransportError
 
 COMMANDS: dict[str, str] = {
+    "backtest": "hearthwatch.cli.backtest:backtest",
     "doctor": "hearthwatch.cli.doctor:doctor",
     "local": "hearthwatch.cli.local:local",
 }

@@ -1,0 +1,154 @@
+"""``hearthwatch backtest``: the rules over a file, with no servers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from rules.backtest import Backtest, Rejection, read_lines
+from rules.calendar import day_from_text
+from rules.policy_file import read_policy
+from streams.catalog_file import read_catalog
+from streams.errors import InputError
+
+MOST_REJECTIONS_SHOWN = 20
+
+
+@click.command(
+    epilog="Example: hearthwatch backtest events.jsonl --catalog streams/catalogs/wuchang.yaml "
+    "--policy rules/policies/wuchang.yaml --out warnings.jsonl --until 2026-01-31"
+)
+@click.argument("events", type=click.Path(path_type=Path))
+@click.option("--catalog", required=True, type=click.Path(path_type=Path), help="Who may send what (YAML).")
+@click.option("--policy", required=True, type=click.Path(path_type=Path), help="The rules (YAML).")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where the warnings go, one per line.")
+@click.option("--scores", type=click.Path(path_type=Path), help="Where the final scores go, one household per line.")
+@click.option("--rejections", type=click.Path(path_type=Path), help="Where every rejected line goes, with its reason.")
+@click.option("--until", metavar="YYYY-MM-DD", help="Let days pass up to this one after the last event.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as one line of JSON on standard output.")
+def backtest(
+    events: Path,
+    catalog: Path,
+    policy: Path,
+    out: Path,
+    scores: Path | None,
+    rejections: Path | None,
+    until: str | None,
+    as_json: bool,
+) -> None:
+    """Read EVENTS (structured CloudEvents, one per line, in order of arrival) and write the warnings.
+
+    An event arrives at its recordedtime, or else at its time; every local midnight in between ticks.
+    Rejected lines are named on standard error and do not stop the run.
+    """
+    last_day = _day(until)
+    read = read_catalog(catalog)
+    run = Backtest(read, read_policy(policy, read))
+    with _open_events(events) as file, _Output(out) as warnings_file, _Output(rejections) as rejections_file:
+        for line, value in enumerate(_with_progress(file), start=1):
+            rejection = run.feed(line, value)
+            if rejection is not None:
+                _report(rejection, run.rejected)
+                rejections_file.write(
+                    {"line": rejection.line, "reason": rejection.reason, "message": rejection.message}
+                )
+        run.finish(last_day)
+        for warning in run.warnings:
+            warnings_file.write_bytes(warning.body)
+    with _Output(scores) as scores_file:
+        for score in run.scores() if scores is not None else ():
+            scores_file.write(score)
+    if run.rejected > MOST_REJECTIONS_SHOWN:
+        click.echo(f"... {run.rejected} rejected lines in all", err=True)
+    summary = {"accepted": run.accepted, "rejected": run.rejected, "warnings": len(run.warnings)}
+    if as_json:
+        click.echo(orjson.dumps(summary).decode())
+    else:
+        click.echo(
+            f"{run.accepted} events accepted, {run.rejected} rejected, {len(run.warnings)} warnings", err=True
+        )
+
+
+def _day(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        if len(text) != 10:
+            raise ValueError
+        date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"--until: `{text}` is no date: expected YYYY-MM-DD, such as 2026-01-31") from None
+    return day_from_text(text)
+
+
+def _open_events(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb") if str(path) != "-" else os.fdopen(0, "rb", closefd=False)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _with_progress(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file, with a progress bar where standard error is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from _lines(file)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    size = os.fstat(file.fileno()).st_size or None
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("events", total=size)
+        done = 0
+        for count, line in enumerate(_lines(file)):
+            done += len(line) + 1
+            if count % 2000 == 0:
+                progress.update(task, completed=done)
+            yield line
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    try:
+        yield from read_lines(file)
+    except OSError as error:
+        raise InputError(f"{file.name}: cannot be read: {error.strerror}") from None
+
+
+def _report(rejection: Rejection, count: int) -> None:
+    if count <= MOST_REJECTIONS_SHOWN:
+        click.echo(f"line {rejection.line}: {rejection.reason}: {rejection.message}", err=True)
+
+
+class _Output:
+    """A file of JSON lines; without a path what is written is dropped."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> _Output:
+        if self._path is not None:
+            try:
+                self._file = self._path.open("wb")
+            except OSError as error:
+                raise InputError(f"{self._path}: cannot be written: {error.strerror}") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, value: dict[str, object]) -> None:
+        if self._file is not None:
+            self.write_bytes(orjson.dumps(value))
+
+    def write_bytes(self, value: bytes) -> None:
+        if self._file is not None:
+            self._file.write(value + b"\n")

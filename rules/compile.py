@@ -1,0 +1,314 @@
+"""A policy made ready to run: which indicators an event can change, and how each gives its points."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import floor
+from typing import TYPE_CHECKING
+
+from rules.bounds import Table, faded
+from rules.calendar import NEVER, Calendar, civil, day_from_text
+from rules.conditions import indicators_in, members_source, names_in
+from rules.expression import Both, Compare, Either, Expression, Name, Not, OneOf
+from rules.measure import CompiledMeasure, Facts, compile_measure
+from rules.policy import Indicator, Policy
+from streams.catalog import Catalog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rules.state import Resident
+
+Condition = Callable[[str, str | None, int | None, Mapping[int, int]], bool]
+"""(role, sex, age, points by indicator) to true or false."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonIndicator:
+    """A person-tier indicator."""
+
+    of: Indicator
+    measure: CompiledMeasure
+
+    def points(self, facts: Facts, today: int, table: Table) -> tuple[int, int]:
+        """(points, next day on which time alone can change them)."""
+        value, newest, soon = self.measure.run(facts, today)
+        if value is None:
+            return 0, soon
+        return _settle(self.of, table, value, newest, soon, today, grows=self.measure.grows_daily)
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """A household-tier measure: ``number / divisor``, or infinite (divisor 0)."""
+
+    number: int
+    divisor: int
+    newest: int
+
+
+@dataclass(frozen=True, slots=True)
+class HouseholdIndicator:
+    """A household-tier indicator over facts, the household's own or the members'."""
+
+    of: Indicator
+    measure: CompiledMeasure
+    percent_of: CompiledMeasure | None
+
+    def measured(self, own: Facts, members: Sequence[Resident], today: int) -> tuple[Amounts | None, int]:
+        """(measure or None, next day on which time alone can change it, growing by the day apart)."""
+        found, soon = _combined(self.measure, own, members, today)
+        if self.percent_of is None:
+            return found, soon
+        whole, soon_whole = _combined(self.percent_of, own, members, today)
+        soon = min(soon, soon_whole)
+        if found is None or whole is None:
+            return None, soon
+        number = 100 * found.number * whole.divisor
+        divisor = found.divisor * whole.number * self.of.times
+        if divisor < 0:
+            number, divisor = -number, -divisor
+        return Amounts(number, divisor, found.newest), soon
+
+    def points(self, own: Facts, members: Sequence[Resident], today: int, table: Table) -> tuple[int, int]:
+        """(points, next day on which time alone can change them)."""
+        found, soon = self.measured(own, members, today)
+        if found is None:
+            return 0, soon
+        grows = self.measure.grows_daily
+        if self.percent_of is None and found.divisor == 1:
+            if grows and self.measure.of.across == "sum":
+                # Grows by more than one a day: look every day until the last bound is passed.
+                if not table.is_settled(found.number, 1):
+                    soon = min(soon, today + 1)
+                grows = False
+            return _settle(self.of, table, found.number, found.newest, soon, today, grows=grows)
+        if self.percent_of is not None:
+            if (grows or self.percent_of.grows_daily) and self.of.points.flat is None:
+                soon = min(soon, today + 1)
+        elif grows and not table.is_settled(found.number, found.divisor):
+            soon = min(soon, today + 1)
+        given = table.fraction(found.number, found.divisor) if found.divisor else table.infinite()
+        if self.of.fades is not None and given:
+            given, next_fade = faded(given, found.newest, today, self.of.fades)
+            soon = min(soon, next_fade)
+        return given, soon
+
+
+@dataclass(frozen=True, slots=True)
+class MembersIndicator:
+    """A household-tier indicator that counts the members for which a condition is true."""
+
+    of: Indicator
+    condition: Condition
+    ages: tuple[int, ...]
+    """Ages at which the condition can change, ascending; empty where it does not speak of the age."""
+
+    def measured(self, members: Sequence[Resident], today: int) -> int:
+        """How many members, or the percentage of them, rounded down."""
+        true = 0
+        condition = self.condition
+        for member in members:
+            if condition(member.role, member.sex, age(member.birth, today), member.points):
+                true += 1
+        return 100 * true // len(members) if self.of.share else true
+
+    def next_day(self, members: Sequence[Resident], today: int) -> int:
+        """The next birthday that matters."""
+        soon = NEVER
+        for member in members if self.ages else ():
+            if member.birth is not None:
+                soon = min(soon, next_birthday(member.birth, today, self.ages))
+        return soon
+
+
+def _settle(
+    indicator: Indicator, table: Table, value: int, newest: int, soon: int, today: int, *, grows: bool
+) -> tuple[int, int]:
+    given = table.whole(value)
+    if grows:
+        steps = table.steps_to_change(value)
+        if today + steps < soon:
+            soon = today + steps
+    if indicator.fades is not None and given:
+        given, next_fade = faded(given, newest, today, indicator.fades)
+        if next_fade < soon:
+            soon = next_fade
+    return given, soon
+
+
+def _combined(
+    measure: CompiledMeasure, own: Facts, members: Sequence[Resident], today: int
+) -> tuple[Amounts | None, int]:
+    across = measure.of.across
+    if across is None:
+        value, newest, soon = measure.run(own, today)
+        return (None if value is None else Amounts(value, 1, newest)), soon
+    total: int | None = None
+    newest, soon = -NEVER, NEVER
+    for member in members:
+        value, member_newest, member_soon = measure.run(member.known.facts, today)
+        soon = min(soon, member_soon)
+        if value is None:
+            continue
+        newest = max(newest, member_newest)
+        if total is None:
+            total = value
+        elif across == "max":
+            total = max(total, value)
+        else:
+            total += value
+    if total is None:
+        return None, soon
+    return Amounts(total, len(members) if across == "per_member" else 1, newest), soon
+
+
+def age(birth: str | None, today: int) -> int | None:
+    """Whole years on a day; None where birth is unknown or still to come.
+
+    Someone born on 29 February turns a year older on 1 March in common years.
+    """
+    if birth is None:
+        return None
+    year, month, day = int(birth[:4]), int(birth[5:7]), int(birth[8:])
+    this_year, this_month, this_day = civil(today)
+    years = this_year - year - ((this_month, this_day) < (month, day))
+    return years if years >= 0 else None
+
+
+def next_birthday(birth: str, today: int, ages: tuple[int, ...]) -> int:
+    """The first day after today on which someone reaches one of these ages (ascending)."""
+    now = age(birth, today)
+    year, month, day = int(birth[:4]), int(birth[5:7]), int(birth[8:])
+    for reached in ages:
+        if now is None or reached > now:
+            year_then = year + reached
+            if year_then > 9999:
+                break
+            if (month, day) == (2, 29) and (year_then % 4 or (year_then % 100 == 0 and year_then % 400)):
+                return day_from_text(f"{year_then:04d}-03-01")
+            return day_from_text(f"{year_then:04d}-{month:02d}-{day:02d}")
+    return NEVER
+
+
+def _ages_in(condition: Expression) -> frozenset[int]:
+    """Ages at which the truth of a condition can change."""
+    if isinstance(condition, Compare | OneOf):
+        operand = condition.operand if isinstance(condition, Compare) else condition.name
+        if not (isinstance(operand, Name) and operand.name == "age"):
+            return frozenset()
+        values = (condition.literal,) if isinstance(condition, Compare) else condition.values
+        reached = {0}
+        for value in values:
+            assert not isinstance(value, str | bool)
+            reached |= {floor(value), floor(value) + 1}
+        return frozenset(reached)
+    if isinstance(condition, Not):
+        return _ages_in(condition.of)
+    if isinstance(condition, Both | Either):
+        return _ages_in(condition.left) | _ages_in(condition.right)
+    return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What holds between two dates of the policy's parameters."""
+
+    tables: tuple[Table, ...]
+    """By indicator index."""
+    until: int
+    """The first day on which a parameter may have another value."""
+
+
+class Rules:
+    """A compiled policy.
+
+    Attributes:
+        digest: first 12 hex digits of the policy file's SHA-256.
+        person: person-tier indicators by index; household, members: the other two forms.
+        person_by_type: type to indices of the person indicators that it can change.
+        household_by_type: type to indices of the household indicators that it can change.
+        members_by_indicator: index of a person indicator to indices of the members indicators that speak of it.
+        dimension_of: indicator index to dimension index.
+        floor_of: indicator index to level index, where it has a floor.
+    """
+
+    def __init__(self, policy: Policy, catalog: Catalog) -> None:
+        self.policy = policy
+        self.calendar = Calendar(policy.timezone)
+        self.keep_days = catalog.keep_days
+        self.digest = policy.digest[:12]
+        self.person: dict[int, PersonIndicator] = {}
+        self.household: dict[int, HouseholdIndicator] = {}
+        self.members: dict[int, MembersIndicator] = {}
+        self.person_by_type: dict[str, tuple[int, ...]] = {}
+        self.household_by_type: dict[str, tuple[int, ...]] = {}
+        self.members_by_indicator: dict[int, tuple[int, ...]] = {}
+        self.dimension_of = tuple(indicator.dimension for indicator in policy.indicators)
+        self.floor_of = {i.index: i.floor for i in policy.indicators if i.floor is not None}
+        self.caps = tuple(dimension.cap for dimension in policy.dimensions)
+        self.adds_members = tuple(dimension.members == "sum" for dimension in policy.dimensions)
+        index_of = {indicator.id: indicator.index for indicator in policy.indicators}
+        for indicator in policy.indicators:
+            self._compile(indicator, index_of, catalog)
+        self._changes = sorted({day for p in policy.parameters.values() for day, _ in p.values})
+        self._periods: dict[int, Period] = {}
+
+    def _compile(self, indicator: Indicator, index_of: dict[str, int], catalog: Catalog) -> None:
+        if indicator.members is not None:
+            condition = _member_condition(indicator.members, index_of)
+            ages = tuple(sorted(reached for reached in _ages_in(indicator.members) if reached >= 0))
+            self.members[indicator.index] = MembersIndicator(indicator, condition, ages)
+            for name in indicators_in(indicator.members):
+                _add(self.members_by_indicator, index_of[name], indicator.index)
+            assert names_in(indicator.members) <= {"age", "role", "sex"}
+            return
+        assert indicator.measure is not None
+        measure = compile_measure(indicator.measure, catalog)
+        if indicator.tier == "person":
+            self.person[indicator.index] = PersonIndicator(indicator, measure)
+            for type in measure.types:
+                _add(self.person_by_type, type, indicator.index)
+            return
+        whole = compile_measure(indicator.percent_of, catalog) if indicator.percent_of else None
+        self.household[indicator.index] = HouseholdIndicator(indicator, measure, whole)
+        for type in measure.types | (whole.types if whole else frozenset()):
+            _add(self.household_by_type, type, indicator.index)
+
+    def period_at(self, day: int) -> Period:
+        """Tables for the parameters' values of a day."""
+        at = bisect_right(self._changes, day)
+        period = self._periods.get(at)
+        if period is None:
+            parameters = self.policy.parameters_at(day)
+            tables = tuple(
+                Table(indicator.points, parameters, 100 if self._is_money(indicator) else 1)
+                for indicator in self.policy.indicators
+            )
+            until = self._changes[at] if at < len(self._changes) else NEVER
+            period = self._periods[at] = Period(tables, until)
+        return period
+
+    @staticmethod
+    def _is_money(indicator: Indicator) -> bool:
+        """Whether the measure that the bounds are compared with is money."""
+        return indicator.measure is not None and indicator.measure.is_money and indicator.percent_of is None
+
+
+def _member_condition(condition: Expression, index_of: dict[str, int]) -> Condition:
+    source = f"lambda role, sex, age, points: {members_source(condition, index_of)}"
+    function: Condition = eval(compile(source, "<policy members>", "eval"), {})
+    return function
+
+
+def _add(table: dict[str, tuple[int, ...]] | dict[int, tuple[int, ...]], key: object, index: int) -> None:
+    known = table.get(key, ())  # type: ignore[call-overload]
+    if index not in known:
+        table[key] = (*known, index)  # type: ignore[index]
+
+
+def compile_policy(policy: Policy, catalog: Catalog) -> Rules:
+    """Compile a policy for the catalogue that it was checked against."""
+    return Rules(policy, catalog)

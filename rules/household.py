@@ -1,0 +1,356 @@
+"""The household step: one record in, the next state and what follows from it out.
+
+Pure: the log's own day is the only clock, so a replay raises the same warnings with the same ids. The live
+agent, the backtest, a rebuild and the tests all call :func:`step`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from rules.compile import Rules
+from rules.known import Known
+from rules.levels import next_level
+from rules.score import add_up, recompute, refresh
+from rules.state import DEAD, Household, Resident, Waiting, decode, decode_known, encode, encode_known, new
+from rules.warnings import Before, Occasion, Reason, Warning, warning
+from rules.calendar import day_text
+from streams.catalog import REGISTERED, RETRACTED
+from streams.errors import LedgerError
+from streams.events import Event
+from streams.records import About, Cause, Member, Message, Release, Transfer, Update
+from streams.records import Fact as FactMessage
+
+__all__ = ["Effect", "Household", "Resident", "Warning", "catch_up", "decode", "encode", "new", "step"]
+
+Effect = Warning | Transfer
+"""What a step leads to: a warning for the topic, or a transfer to another household."""
+
+PROVISIONAL: Final = "~"
+"""Begins the id of the household of a person whom no registry has placed: ``~<person>``."""
+
+PART_ENTRIES: Final = 300
+"""Facts in one part of a transfer: some 40 KB, well below a broker's limit."""
+
+
+def step(
+    state: Household,
+    message: Message,
+    *,
+    rules: Rules,
+    day: int,
+    channel: str = "",
+    offset: int = 0,
+    scoring: bool = True,
+) -> tuple[Household, tuple[Effect, ...]]:
+    """Fold one record of ``household.facts`` into one household.
+
+    The household first catches up with the ticks up to ``day``, in order.
+
+    Args:
+        state: is used up; where an error is raised, decode the old bytes again.
+        day: today in the policy's time zone, as days since 1970-01-01; never before an earlier one.
+        channel, offset: the log position of this record: transfers are numbered (offset, index) on it.
+        scoring: False applies the record without an evaluation, after one has failed; the next record
+            evaluates the household anew.
+
+    Raises:
+        LedgerError: the record cannot stand here: state and log do not fit together.
+    """
+    assert message.household == state.id, "a record is keyed by its household"
+    return _Step(state, rules, day, channel, offset, scoring).take(message)
+
+
+def catch_up(
+    state: Household, *, rules: Rules, day: int, scoring: bool = True
+) -> tuple[Household, tuple[Effect, ...]]:
+    """Let every local midnight up to ``day`` tick, in order; those that change nothing are passed over.
+
+    ``scoring=False`` moves the day without an evaluation, after one has failed; the next day tries again.
+    """
+    work = _Step(state, rules, day, "", 0, scoring)
+    work.tick()
+    return state, tuple(work.effects)
+
+
+class _Step:
+    """One step at work: the state is changed in place, effects are collected."""
+
+    def __init__(
+        self, home: Household, rules: Rules, day: int, channel: str, offset: int, scoring: bool
+    ) -> None:
+        self.home = home
+        self.rules = rules
+        self.day = day
+        self.channel = channel
+        self.offset = offset
+        self.scoring = scoring
+        self.effects: list[Effect] = []
+        self.transfers = 0
+
+    # -- time --------------------------------------------------------------------------------------
+    def tick(self) -> None:
+        """Catch up with the day."""
+        home, rules = self.home, self.rules
+        if home.day is None:
+            home.day = self.day
+        if home.digest != rules.digest:
+            self._renew()
+        while home.next_day <= self.day:
+            day = max(home.next_day, home.day)
+            midnight = rules.calendar.midnight_of(day)
+            while midnight is None and day < self.day:  # the zone leaves this date out
+                day += 1
+                midnight = rules.calendar.midnight_of(day)
+            if midnight is None:
+                break
+            home.day = day
+            self._forget(day)
+            if not self.scoring:
+                self._spoil()
+                break
+            recompute(home, rules, day)
+            self._evaluate(Occasion("day", {"day": day_text(day)}, midnight), day)
+        home.day = max(home.day, self.day)
+
+    def _forget(self, day: int) -> None:
+        """Drop what is no longer kept, and a person of whom nothing is."""
+        home = self.home
+        first = day - self.rules.keep_days + 1
+        home.own.forget(first)
+        for person in list(home.residents):
+            resident = home.residents[person]
+            resident.known.forget(first)
+            if not resident.registered and not resident.known:
+                del home.residents[person]
+
+    def _renew(self) -> None:
+        """Caches are for another policy, or for none: put days and points right."""
+        home = self.home
+        day_of = self.rules.calendar.day_of
+        for known in (home.own, *(resident.known for resident in home.residents.values())):
+            for entry in known.events():
+                entry.day = day_of(entry.time)
+        assert home.day is not None
+        if self.scoring:
+            recompute(home, self.rules, home.day)
+
+    def _spoil(self) -> None:
+        """No cache is valid: the next record, or tomorrow, evaluates anew."""
+        self.home.digest = ""
+        self.home.next_day = self.day + 1
+
+    # -- records -----------------------------------------------------------------------------------
+    def take(self, message: Message) -> tuple[Household, tuple[Effect, ...]]:
+        """Apply one record."""
+        self.tick()
+        if isinstance(message, About):
+            self._about(message.event)
+        elif isinstance(message, FactMessage):
+            # Nearly every record: the person is here, and nothing waits.
+            home = self.home
+            person = message.event.subject
+            resident = home.residents.get(person)
+            if resident is not None and resident.n == message.n:
+                self._fact(resident, message.event)
+            else:
+                self._wait(person).queue.append(message)
+                self._advance(person)
+        elif isinstance(message, Transfer):
+            self._wait(message.person).parts.append(message)
+            self._advance(message.person)
+        else:
+            self._wait(message.person).queue.append(message)
+            self._advance(message.person)
+        return self.home, tuple(self.effects)
+
+    def _wait(self, person: str) -> Waiting:
+        waiting = self.home.waiting.get(person)
+        if waiting is None:
+            waiting = self.home.waiting[person] = Waiting()
+        return waiting
+
+    def _advance(self, person: str) -> None:
+        """Apply what waits about a person until nothing can be."""
+        home = self.home
+        waiting = home.waiting[person]
+        while True:
+            resident = home.residents.get(person)
+            if resident is None:
+                if waiting.parts and len(waiting.parts) == waiting.parts[0].parts:
+                    self._join(waiting)
+                    continue
+                head = waiting.queue[0] if waiting.queue else None
+                if head is None or home.id != PROVISIONAL + person or _stamp(head) != 0:
+                    break
+                resident = home.residents[person] = Resident(person)
+                if not isinstance(head, Update):
+                    # A person nobody has seen: it exists from this record on.
+                    self._membership_changed()
+                continue
+            if not waiting.queue:
+                break
+            message = waiting.queue.pop(0)
+            if isinstance(message, FactMessage) and message.n == resident.n:
+                self._fact(resident, message.event)
+            elif isinstance(message, Update) and message.n == resident.n:
+                self._update(resident, message)
+            elif isinstance(message, Release) and message.n == resident.n + 1:
+                self._release(resident, message)
+            else:
+                raise LedgerError(
+                    f"household {home.id}: a record of move {message.n} about a person of move {resident.n}: "
+                    "state and log do not fit together; run `hearthwatch rebuild`"
+                )
+        if waiting.parts and person in home.residents:
+            raise LedgerError(f"household {home.id}: a person arrived who is here: run `hearthwatch rebuild`")
+        if not waiting.queue and not waiting.parts:
+            del home.waiting[person]
+
+    def _about(self, event: Event) -> None:
+        home = self.home
+        if event.type == REGISTERED:
+            if home.registered is None or event.key > home.registered:
+                before = Before(home.level, home.score, home.community)
+                home.registered = event.key
+                community = event.data["community"]
+                assert isinstance(community, str)
+                home.community = community
+                self._evaluate(_occasion(event, "registration", "household"), self.day, before)
+            return
+        touched = self._add(home.own, event)
+        if touched is None:
+            return
+        if self.scoring and touched:
+            refresh(home, self.rules, self.day, None, touched)
+        self._evaluate(_occasion(event, _reason(event), "household"), self.day)
+
+    def _fact(self, resident: Resident, event: Event) -> None:
+        touched = self._add(resident.known, event)
+        if touched is None:
+            if not resident.registered and not resident.known:
+                # Too old to have any effect: it does not make a person exist either.
+                del self.home.residents[resident.id]
+                self._membership_changed()
+            return
+        if self.scoring and touched and resident.role != DEAD:
+            refresh(self.home, self.rules, self.day, resident, touched)
+        self._evaluate(_occasion(event, _reason(event), "person"), self.day)
+
+    def _add(self, known: Known, event: Event) -> set[str] | None:
+        """Take in an event unless it is too old or a duplicate."""
+        day = self.rules.calendar.day_of(event.time)
+        if self.day - day >= self.rules.keep_days:
+            return None
+        touched = known.add(event, day)
+        if touched is not None and day + self.rules.keep_days < self.home.next_day:
+            self.home.next_day = day + self.rules.keep_days
+        return touched
+
+    def _update(self, resident: Resident, message: Update) -> None:
+        _set(resident, message.member)
+        self._membership_changed()
+        self._evaluate(_membership(message.cause), self.day)
+
+    def _release(self, resident: Resident, message: Release) -> None:
+        home = self.home
+        del home.residents[resident.id]
+        parts = resident.known.parts(PART_ENTRIES)
+        for at, part in enumerate(parts):
+            number = (self.offset, self.transfers)
+            self.transfers += 1
+            self.effects.append(
+                Transfer(
+                    household=message.to,
+                    channel=self.channel,
+                    number=number,
+                    origin=message.origin,
+                    person=resident.id,
+                    n=message.n,
+                    cause=message.cause,
+                    member=message.member,
+                    part=at,
+                    parts=len(parts),
+                    known=encode_known(part),
+                )
+            )
+        self._membership_changed()
+        self._evaluate(_membership(message.cause), self.day)
+
+    def _join(self, waiting: Waiting) -> None:
+        first = waiting.parts[0]
+        known = Known()
+        for part in sorted(waiting.parts, key=lambda transfer: transfer.part):
+            known.absorb(decode_known(part.known))
+        waiting.parts = []
+        known.forget(self.day - self.rules.keep_days + 1)
+        resident = Resident(first.person, n=first.n, known=known)
+        _set(resident, first.member)
+        self.home.residents[first.person] = resident
+        self._membership_changed()
+        self._evaluate(_membership(first.cause), self.day)
+
+    def _membership_changed(self) -> None:
+        if self.scoring:
+            recompute(self.home, self.rules, self.day)
+        else:
+            self._spoil()
+
+    # -- levels ------------------------------------------------------------------------------------
+    def _evaluate(self, occasion: Occasion, day: int, before: Before | None = None) -> None:
+        """Compare the score with the lines; at most one warning."""
+        if not self.scoring:
+            self._spoil()
+            return
+        home, rules = self.home, self.rules
+        if before is None:
+            before = Before(home.level, home.score, home.community)
+        score = add_up(home, rules)
+        home.score = score.total
+        members = home.members
+        home.level = next_level(before.level, score.total, score.floor, rules.policy.levels) if members else 0
+        type = _warning_type(before, home, occasion.reason, bool(members))
+        if type is None:
+            return
+        home.warned += 1
+        self.effects.append(warning(home, score, before, type, occasion, rules, day))
+
+
+def _warning_type(before: Before, home: Household, reason: Reason, has_members: bool) -> str | None:
+    if home.level > before.level:
+        return "warning.raised" if before.level == 0 else "warning.upgraded"
+    if home.level < before.level:
+        if home.level:
+            return "warning.lowered"
+        is_undone = has_members and reason in ("correction", "retraction")
+        return "warning.withdrawn" if is_undone else "warning.cleared"
+    if home.level and home.community != before.community:
+        return "warning.moved"
+    return None
+
+
+def _stamp(message: FactMessage | Update | Release) -> int:
+    """The move number under which the person must be here for this record."""
+    return message.n - 1 if isinstance(message, Release) else message.n
+
+
+def _set(resident: Resident, member: Member) -> None:
+    resident.role, resident.birth, resident.sex = member.role, member.birth, member.sex
+    resident.registered = True
+
+
+def _reason(event: Event) -> Reason:
+    if event.type == RETRACTED:
+        return "retraction"
+    return "fact" if event.supersedes is None else "correction"
+
+
+def _occasion(event: Event, reason: Reason, kind: str) -> Occasion:
+    cause = {"source": event.source, "id": event.id, "subject": f"{kind}/{event.subject}"}
+    return Occasion(reason, cause, event.received)
+
+
+def _membership(cause: Cause) -> Occasion:
+    return Occasion(
+        "membership", {"source": cause.source, "id": cause.id, "subject": cause.subject}, cause.received
+    )

@@ -1,0 +1,111 @@
+"""What a household's state is, and how it is written down.
+
+State is independent of the policy, but for what is marked as a cache and carries the policy's digest. It
+is written as msgpack arrays in an order that follows from the log alone, so that a replay gives the same
+bytes.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from rules.calendar import NEVER
+from rules.known import Known
+from streams.records import Fact as FactMessage
+from streams.records import Member, Release, Transfer, Update
+
+DEAD = "dead"
+"""The role of a person whose membership is a death: it stays at ``~<person>``, where nothing counts."""
+
+
+class Resident(msgspec.Struct, array_like=True):
+    """A person whose facts are here.
+
+    Attributes:
+        n: the move number under which the person came (0: never moved).
+        role: a role of the registry, or :data:`DEAD`.
+        birth: ``YYYY-MM-DD`` or None; sex: ``female``, ``male`` or None.
+        registered: a registry event about the person is known, so that it exists for ever.
+        points: cache: points that are not 0, by index of the person indicator.
+    """
+
+    id: str
+    n: int = 0
+    role: str = "other"
+    birth: str | None = None
+    sex: str | None = None
+    registered: bool = False
+    known: Known = msgspec.field(default_factory=Known)
+    points: dict[int, int] = {}
+
+
+class Waiting(msgspec.Struct, array_like=True):
+    """Records about a person who is not here yet, in order, and the parts of a transfer so far."""
+
+    queue: list[FactMessage | Update | Release] = []
+    parts: list[Transfer] = []
+
+
+class Household(msgspec.Struct, array_like=True):
+    """One household.
+
+    Attributes:
+        day: the day up to which it has ticked, since 1970-01-01; None before its first record.
+        level: 0 for none, otherwise 1 + index into the policy's levels.
+        score: at the last evaluation; 0 if never scored.
+        warned: number of warnings so far.
+        community: 12 digits, or None.
+        registered: (time, source, id) of the registration that holds, or None.
+        own: facts about the household itself.
+        residents: persons whose facts are here, by id.
+        waiting: persons who are on their way, by id.
+        points: cache: points that are not 0, by index of the household indicator.
+        next_day: cache: the first day on which time alone can change anything (never too late).
+        digest: of the policy that the caches are for; empty: none is valid.
+    """
+
+    id: str
+    day: int | None = None
+    level: int = 0
+    score: int = 0
+    warned: int = 0
+    community: str | None = None
+    registered: tuple[int, str, str] | None = None
+    own: Known = msgspec.field(default_factory=Known)
+    residents: dict[str, Resident] = {}
+    waiting: dict[str, Waiting] = {}
+    points: dict[int, int] = {}
+    next_day: int = NEVER
+    digest: str = ""
+
+    @property
+    def members(self) -> list[Resident]:
+        """The persons who count: residents but the dead."""
+        return [resident for resident in self.residents.values() if resident.role != DEAD]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of it needs to be remembered."""
+        return not (self.residents or self.waiting or self.own or self.registered or self.warned or self.level)
+
+    def member(self, person: str) -> Member:
+        """What the registry says of a resident."""
+        resident = self.residents[person]
+        return Member(resident.role, resident.birth, resident.sex)
+
+
+_decode = msgspec.msgpack.Decoder(Household).decode
+encode = msgspec.msgpack.Encoder().encode
+"""A household as bytes."""
+encode_known = encode
+decode_known = msgspec.msgpack.Decoder(Known).decode
+
+
+def decode(raw: bytes) -> Household:
+    """A household from its bytes."""
+    return _decode(raw)
+
+
+def new(household_id: str) -> Household:
+    """A household of which nothing is known yet."""
+    return Household(household_id)
