@@ -85,7 +85,7 @@ class Backtest:
 
     def apply(self, event: Event) -> None:
         kind, name = event.subject.split("/", 1)
-        touched = {name} if kind == "household" else {self.world.home(name)}
+        touched: set[str | None] = {name} if kind == "household" else {self.world.home(name)}
         before = self.world.community(name) if kind == "household" else None
         if not self.world.arrive(event):
             return

@@ -57,8 +57,8 @@ def parse_time(text: str) -> int | None:
 
 def format_time(instant: int) -> str:
     """RFC 3339 in UTC, with six decimals where there are any."""
-    moment = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=instant)
-    return moment.isoformat() + "Z"
+    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=instant)
+    return moment.replace(tzinfo=None).isoformat() + "Z"
 
 
 def format_date(day: int) -> str:
@@ -72,7 +72,7 @@ def date_of(day: int) -> dt.date:
 def offset_at(zone: ZoneInfo, instant: int) -> int:
     """The zone's offset from UTC at an instant, in microseconds."""
     inside = min(max(instant, FIRST + 2 * DAY), LAST - 2 * DAY)
-    moment = dt.datetime(1970, 1, 1, tzinfo=dt.timezone.utc) + dt.timedelta(microseconds=inside)
+    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=inside)
     offset = moment.astimezone(zone).utcoffset()
     assert offset is not None
     return offset // dt.timedelta(microseconds=1)
@@ -89,7 +89,7 @@ def midnight(zone: ZoneInfo, day: int) -> int | None:
     Usually 00:00, but a zone may jump over midnight, or come to the same day twice.
     """
     start = day * DAY - 26 * 3600 * SECOND
-    samples = [start + hour * 3600 * SECOND for hour in range(0, 79)]
+    samples = [start + hour * 3600 * SECOND for hour in range(79)]
     offsets = [offset_at(zone, sample) for sample in samples]
     candidates = {day * DAY - offset for offset in offsets}
     for index in range(len(samples) - 1):

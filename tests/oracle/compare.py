@@ -48,7 +48,8 @@ def first_difference(expected: Outputs, actual: Outputs) -> str | None:
             longer, extra = ("expected", here) if len(here) > len(there) else ("actual", there)
             more = extra[min(len(here), len(there))]
             text = json.dumps(more, ensure_ascii=False, default=str)
-            return f"warnings of {household}: {len(here)} expected, {len(there)} actual; only {longer}: {text}"
+            counts = f"{len(here)} expected, {len(there)} actual"
+            return f"warnings of {household}: {counts}; only {longer}: {text}"
     return _differs(expected.scores, actual.scores, "scores")
 
 

@@ -9,9 +9,9 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import Protocol, Union
+from typing import Protocol
 
-Value = Union[Fraction, bool, str]  # dates are compared as YYYY-MM-DD text
+Value = Fraction | bool | str  # dates are compared as YYYY-MM-DD text
 
 
 class Subject(Protocol):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Union
 
 from tests.oracle.accept import Event, Value
 from tests.oracle.clock import date_of, local_day, parse_date
@@ -23,7 +22,7 @@ from tests.oracle.reading import (
 )
 
 ENDLESS = "greater than every bound"
-Measure = Union[Fraction, str, None]  # a number, ENDLESS, or no measure
+Measure = Fraction | str | None  # a number, ENDLESS, or no measure
 MAX_FACTS = 20
 
 
@@ -156,7 +155,7 @@ class World:
 
     def matching(self, subject: str, selection: Selection) -> list[Kept]:
         live = self.live(subject)
-        enders = [kept.event.time for kept in live if kept.event.type in selection.until and kept.day <= self.today]
+        ending = [kept for kept in live if kept.event.type in selection.until and kept.day <= self.today]
         found = []
         for kept in live:
             if kept.event.type not in selection.types or kept.day > self.today:
@@ -165,7 +164,7 @@ class World:
                 continue
             if selection.field is not None and selection.field not in kept.event.data:
                 continue
-            if any(time >= kept.event.time for time in enders):
+            if any(other.event.time >= kept.event.time for other in ending):
                 continue
             if selection.where is None or selection.where(_FactSubject(kept.event)):
                 found.append(kept)
@@ -286,7 +285,8 @@ class World:
             dimensions[name] = min(max(points, 0), cap)
         scoring = [outcome for outcome in outcomes if outcome.points != 0]
         ranks = {name: rank for rank, (name, _, _) in enumerate(self.policy.levels, start=1)}
-        floors = [ranks[outcome.indicator.floor] for outcome in scoring if outcome.indicator.floor is not None]
+        named = [outcome.indicator.floor for outcome in scoring]
+        floors = [ranks[name] for name in named if name is not None]
         because = sorted(
             scoring, key=lambda outcome: (-outcome.points, outcome.indicator.name, outcome.person or "")
         )

@@ -168,8 +168,9 @@ def read_catalog(raw: bytes) -> Catalog:
 
 def _selection(node: dict[str, Any], catalog: Catalog) -> Selection:
     types = _some(node["from"])
-    found = re.fullmatch(r"(count|days_since|sum|max|min|latest)(?:\(\s*([a-z0-9_]+)\s*\))?", node.get("measure", "count"))
-    assert found is not None, node["measure"]
+    measure = node.get("measure", "count")
+    found = re.fullmatch(r"(count|days_since|sum|max|min|latest)(?:\(\s*([a-z0-9_]+)\s*\))?", measure)
+    assert found is not None, measure
     about = catalog.types[types[0]].subject
     assert about is not None
     return Selection(
@@ -186,7 +187,9 @@ def _selection(node: dict[str, Any], catalog: Catalog) -> Selection:
 
 def _indicator(node: dict[str, Any], catalog: Catalog) -> Indicator:
     points = node["points"]
-    fixed, direction, bounds = None, "", ()
+    fixed: int | None = None
+    direction = ""
+    bounds: tuple[tuple[Bound, int], ...] = ()
     if isinstance(points, str):
         fixed = int(points)
     else:
@@ -222,12 +225,13 @@ def _parameter(values: dict[str, str]) -> tuple[tuple[int, Fraction], ...]:
 def read_policy(raw: bytes, catalog: Catalog) -> Policy:
     """Read a valid policy."""
     node = _yaml(raw)
+    parameters = node.get("parameters") or {}
     return Policy(
         name=node["policy"],
         version=int(node["version"]),
         digest=hashlib.sha256(raw).hexdigest()[:12],
         zone=ZoneInfo(node["timezone"]),
-        parameters={name: _parameter(entry["values"]) for name, entry in (node.get("parameters") or {}).items()},
+        parameters={name: _parameter(entry["values"]) for name, entry in parameters.items()},
         dimensions=tuple((entry["id"], int(entry["cap"]), entry["members"]) for entry in node["dimensions"]),
         levels=tuple((entry["id"], int(entry["at"]), int(entry["clear"])) for entry in node["levels"]),
         indicators=tuple(_indicator(entry, catalog) for entry in node["indicators"]),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Union
+from typing import TypeAlias
 
 # Beyond this many digits a number is outside every range that the catalogue knows;
 # it is not worked out, so that `1e999999999` costs nothing.
@@ -44,7 +44,7 @@ class Number:
         return -size if self.negative else size
 
 
-Json = Union[None, bool, str, Number, list["Json"], dict[str, "Json"]]
+Json: TypeAlias = "bool | str | Number | list[Json] | dict[str, Json] | None"
 
 
 def number_of(sign: str, whole: str, decimals: str, exponent: str) -> Number:
