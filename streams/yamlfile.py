@@ -18,6 +18,10 @@ import yaml
 from streams.errors import Fault, FileFaults, InputError
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+#: Longer numbers mean nothing in any unit, and Python refuses to read 4,300 digits.
+_MOST_DIGITS = 400
+#: Files of this house are nested about 8 deep.
+_MOST_DEEP = 60
 
 
 class Source:
@@ -28,11 +32,34 @@ class Source:
         self.raw = raw
         self.digest = hashlib.sha256(raw).hexdigest()
         self.faults: list[Fault] = []
+        self._nodes: dict[int, Node] = {}
+        self._open: set[int] = set()
 
     def fault(self, at: Node | tuple[int, int], message: str, hint: str = "") -> None:
         """Record a fault at a node, or at a (line, column) that counts from 1."""
         line, column = at if isinstance(at, tuple) else (at.line, at.column)
         self.faults.append(Fault(self.path, line, column, message, hint))
+
+    def node(self, node: yaml.Node) -> Node:
+        """The node of a YAML node; all aliases of one share it, so that they cannot multiply.
+
+        Raises:
+            FileFaults: an alias stands inside what it names, or the file is nested too deep.
+        """
+        found = self._nodes.get(id(node))
+        if found is None:
+            if id(node) in self._open or len(self._open) >= _MOST_DEEP:
+                place = (node.start_mark.line + 1, node.start_mark.column + 1)
+                inside = id(node) in self._open
+                self.fault(
+                    place,
+                    "an alias stands inside what it names" if inside else f"nested over {_MOST_DEEP} deep",
+                )
+                raise FileFaults(self.faults)
+            self._open.add(id(node))
+            found = self._nodes[id(node)] = Node(self, node)
+            self._open.remove(id(node))
+        return found
 
     def check(self) -> None:
         """Raise :class:`FileFaults` if any fault was recorded."""
@@ -66,11 +93,11 @@ class Node:
             self.quoted = bool(node.style)
         elif isinstance(node, yaml.SequenceNode):
             self.kind = "list"
-            self._items = [Node(source, child) for child in node.value]
+            self._items = [source.node(child) for child in node.value]
         else:
             self.kind = "mapping"
             for key_node, value_node in node.value:
-                key = Node(source, key_node)
+                key = source.node(key_node)
                 if key.kind != "scalar":
                     source.fault(key, "a key must be a plain text")
                     continue
@@ -78,7 +105,7 @@ class Node:
                     source.fault(key, f"the key `{key.text}` stands twice")
                     continue
                 self._keys[key.text] = key
-                self._values[key.text] = Node(source, value_node)
+                self._values[key.text] = source.node(value_node)
 
     # -- mappings --------------------------------------------------------------------------------
     def keys(self) -> list[str]:
@@ -131,6 +158,9 @@ class Node:
         if self.kind != "scalar" or not _NUMBER.fullmatch(self.text):
             self.source.fault(self, f"{what} must be a number, not {self.described()}")
             return None
+        if len(self.text) > _MOST_DIGITS:
+            self.source.fault(self, f"{what} must be a number of at most {_MOST_DIGITS} digits")
+            return None
         return Fraction(self.text)
 
     def integer(self, what: str, least: int | None = None, greatest: int | None = None) -> int | None:
@@ -149,7 +179,7 @@ class Node:
 
     def days(self, what: str, least: int = 1) -> int | None:
         """A duration ``<n>d``, in days."""
-        if self.kind != "scalar" or not re.fullmatch(r"[0-9]+d", self.text):
+        if self.kind != "scalar" or not re.fullmatch(r"[0-9]{1,400}d", self.text):
             self.source.fault(self, f"{what} must be a number of days such as 90d, not {self.described()}")
             return None
         days = int(self.text[:-1])
@@ -239,7 +269,8 @@ def read_yaml(path: str | Path, raw: bytes | None = None) -> tuple[Source, Node]
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-        source.fault(place, f"broken YAML: {error.problem or error.context}")
+        about = ", ".join(part for part in (error.context, error.problem) if part)
+        source.fault(place, f"broken YAML: {about}")
         raise FileFaults(source.faults) from None
     except yaml.YAMLError as error:
         source.fault((1, 1), f"broken YAML: {str(error).splitlines()[0]}")
@@ -247,7 +278,7 @@ def read_yaml(path: str | Path, raw: bytes | None = None) -> tuple[Source, Node]
     if root is None:
         source.fault((1, 1), "the file is empty: expected a mapping")
         raise FileFaults(source.faults)
-    return source, Node(source, root)
+    return source, source.node(root)
 
 
 def _is_plain(text: str) -> bool:
