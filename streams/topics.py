@@ -1,0 +1,242 @@
+"""The topics: what each is for, and the settings that the design needs of it.
+
+`life.<department>` holds what departments sent, `person.events` and `household.facts` what the stages tell
+each other, `warnings` and `deadletters` what comes out, `hearthwatch.ledger` what the ledger is. A topic that
+exists with other settings is named, never silently used: a wrong timestamp type or a retention that is too
+short is found out only when days or records are already lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import kafka.errors
+from kafka.admin import ConfigResource, ConfigResourceType
+
+from streams import kafka_clients
+from streams.catalog import Catalog
+from streams.errors import TransportError
+from streams.kafka_clients import Connection
+from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, PERSON_EVENTS, WARNINGS
+
+Clock = Literal["wall", "log"]
+
+LIFE: Final = "life."
+LEDGER: Final = "hearthwatch.ledger"
+
+#: The largest record batch that the broker takes from a department (its own default).
+MAX_RECORD_BYTES: Final = 1_048_588
+#: A dead letter carries the whole record and five headers more, and it is not compressed, where the
+#: department's batch may have been: far above MAX_RECORD_BYTES, below the broker's 100 MB for one request.
+MAX_DEADLETTER_BYTES: Final = 33_554_432
+_FOREVER: Final = "-1"
+_NEVER: Final = "9223372036854775807"
+_DAY_MS: Final = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic as it has to be.
+
+    Attributes:
+        settings: Kafka's names and values of what must not be left to the broker's defaults.
+        purpose: one line for people.
+    """
+
+    name: str
+    partitions: int
+    replication: int
+    settings: dict[str, str]
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A setting of an existing topic that is not what the design needs."""
+
+    setting: str
+    expected: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopicState:
+    """One topic as it is on the broker.
+
+    Attributes:
+        state: ``created`` just now, ``as-planned``, ``differs``, or ``missing``.
+    """
+
+    topic: Topic
+    state: Literal["created", "as-planned", "differs", "missing"]
+    partitions: int = 0
+    differences: tuple[Difference, ...] = field(default=())
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the pipeline can use it."""
+        return self.state in ("created", "as-planned")
+
+
+def life_topic(department: str) -> str:
+    """The topic of a department."""
+    return LIFE + department
+
+
+def planned(
+    catalog: Catalog,
+    *,
+    clock: Clock,
+    life_partitions: int = 2,
+    partitions: int = 8,
+    replication: int = 1,
+    life_retention_days: int = 400,
+) -> tuple[Topic, ...]:
+    """Every topic that a catalogue and a clock need, in the order of the flow.
+
+    Args:
+        clock: in `wall` the broker stamps what departments send; in `log` their publisher does, with the
+            events' own times, so nothing may be deleted, refused or rolled by age there.
+        life_partitions: of each `life.*` topic.
+        partitions: of the topics keyed by person or household. It cannot be changed once they hold records:
+            a state lives on the partition of its key.
+        life_retention_days: for `life.*` in `wall`; intake has passed a record on long before, but the
+            original of one set aside as `internal-error` is read back from there.
+    """
+    safe = {"min.insync.replicas": "2" if replication >= 3 else "1"}
+    stamped = {"message.timestamp.type": "LogAppendTime"}
+    by_publisher = {
+        "message.timestamp.type": "CreateTime",
+        "message.timestamp.after.max.ms": _NEVER,
+        "message.timestamp.before.max.ms": _NEVER,
+        "segment.ms": _NEVER,
+    }
+    kept = {"cleanup.policy": "delete", "retention.ms": _FOREVER, "retention.bytes": _FOREVER}
+    if clock == "wall":
+        life = {**kept, **stamped, "retention.ms": str(life_retention_days * _DAY_MS)}
+    else:
+        life = {**kept, **by_publisher}
+    life = {**life, "max.message.bytes": str(MAX_RECORD_BYTES), **safe}
+    hop = {**kept, **stamped, **safe}
+
+    def topic(name: str, count: int, settings: dict[str, str], purpose: str) -> Topic:
+        return Topic(name, count, replication, settings, purpose)
+
+    return (
+        *(
+            topic(life_topic(name), life_partitions, life, f"sent by {department.title.get('en', name)}")
+            for name, department in catalog.departments.items()
+        ),
+        topic(PERSON_EVENTS, partitions, hop, "accepted events by person; the person step's log"),
+        topic(HOUSEHOLD_FACTS, partitions, hop, "facts, moves, ticks by household; the household step's log"),
+        topic(WARNINGS, partitions, hop, "warnings by household"),
+        topic(
+            DEADLETTERS,
+            1,
+            {**hop, "max.message.bytes": str(MAX_DEADLETTER_BYTES)},
+            "rejected events, byte for byte, with their reason",
+        ),
+        topic(
+            LEDGER,
+            1,
+            {"cleanup.policy": "compact", **safe},
+            "what the ledger is and which partitions have started",
+        ),
+    )
+
+
+def describe(connection: Connection, topics: Sequence[Topic]) -> tuple[TopicState, ...]:
+    """What the broker has of the planned topics.
+
+    Raises:
+        BrokerUnavailableError: nobody answers.
+    """
+    with kafka_clients.admin(connection) as admin:
+        return _describe(admin, topics)
+
+
+def create(connection: Connection, topics: Sequence[Topic]) -> tuple[TopicState, ...]:
+    """Create the planned topics that are missing; existing ones are compared and left as they are.
+
+    Raises:
+        BrokerUnavailableError: nobody answers.
+        TransportError: the broker refuses to create one.
+    """
+    with kafka_clients.admin(connection) as admin:
+        states = _describe(admin, topics)
+        missing = [state.topic for state in states if state.state == "missing"]
+        if not missing:
+            return states
+        made = _create(admin, missing)
+        admin.wait_for_topics([topic.name for topic in missing])
+        return tuple(
+            TopicState(state.topic, "created", state.partitions)
+            if state.topic.name in made and state.is_good
+            else state
+            for state in _describe(admin, topics)
+        )
+
+
+def existing(connection: Connection, prefix: str = LIFE) -> frozenset[str]:
+    """Names of the broker's topics that start with a prefix."""
+    with kafka_clients.admin(connection) as admin:
+        return frozenset(name for name in admin.list_topics() if name.startswith(prefix))
+
+
+def _create(admin: Any, topics: Iterable[Topic]) -> frozenset[str]:
+    """Create topics; one that somebody else created meanwhile is not in the answer and no error."""
+    answer = admin.create_topics(
+        {
+            topic.name: {
+                "num_partitions": topic.partitions,
+                "replication_factor": topic.replication,
+                "configs": topic.settings,
+            }
+            for topic in topics
+        },
+        raise_errors=False,
+    )
+    made = set()
+    for row in answer["topics"]:
+        if not row["error_code"]:
+            made.add(row["name"])
+        elif row["error_code"] != kafka.errors.TopicAlreadyExistsError.errno:
+            why = row["error_message"] or kafka.errors.for_code(row["error_code"]).__name__
+            raise TransportError(f"the broker does not create the topic {row['name']}: {why}")
+    return frozenset(made)
+
+
+def _describe(admin: Any, topics: Sequence[Topic]) -> tuple[TopicState, ...]:
+    there = {
+        row["name"]: row
+        for row in admin.describe_topics([topic.name for topic in topics])
+        if not row["error_code"] and row["partitions"]
+    }
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    if there:
+        found = admin.describe_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, name) for name in there], config_filter="all"
+        )["topic"]
+    return tuple(
+        _compared(topic, there[topic.name], found[topic.name])
+        if topic.name in there
+        else TopicState(topic, "missing")
+        for topic in topics
+    )
+
+
+def _compared(topic: Topic, row: dict[str, Any], settings: dict[str, dict[str, str]]) -> TopicState:
+    partitions = len(row["partitions"])
+    replication = min(len(partition["replica_nodes"]) for partition in row["partitions"])
+    differences = []
+    if partitions != topic.partitions:
+        differences.append(Difference("partitions", str(topic.partitions), str(partitions)))
+    if replication != topic.replication:
+        differences.append(Difference("replication", str(topic.replication), str(replication)))
+    for name, expected in topic.settings.items():
+        value = settings.get(name, {}).get("value", "")
+        if value != expected:
+            differences.append(Difference(name, expected, value))
+    return TopicState(topic, "differs" if differences else "as-planned", partitions, tuple(differences))
