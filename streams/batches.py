@@ -1,0 +1,408 @@
+"""A Faust transport that hands an agent whole fetches: broker ``batched://``.
+
+Faust passes records one by one, 230 to 290 us each. Here one Faust message stands for one fetch: its value is
+a *batch*, a list of :class:`Slice`, one for each partition that had records. Where a partition starts, and
+how far it is, is asked of the app's :class:`PartitionOwner`, not of Kafka's committed offsets, which are kept
+up to date for lag monitors only. Faust's own bookkeeping of acks is not used (topics say ``acks=False``).
+
+Only subclasses, nothing is patched. What each override is there for stands beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Protocol
+
+import aiokafka
+import faust
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import IllegalStateError, KafkaError
+from faust.serializers.codecs import Codec
+from faust.transport.consumer import ensure_TP
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+
+logger = logging.getLogger(__name__)
+
+#: A fetch of fewer records than this is followed by a linger, so that the next one finds more.
+SMALL_FETCH: Final = 1_000
+LINGER_SECONDS: Final = 0.010
+
+
+class PartitionOwner(Protocol):
+    """Who knows where partitions start and finishes what was begun; the agents' side of the transport."""
+
+    async def claim(self, partitions: Iterable[TP], generation: int) -> Mapping[TP, int]:
+        """Take partitions over; the next offset of each.
+
+        A partition that is left out stays paused until :meth:`Consumer.restart` is called for it.
+        """
+
+    def admit(self, tp: TP, offset: int, earliest: int, end: int) -> bool:
+        """Whether the log, which goes from ``earliest`` to ``end``, fits a claimed offset; False stops it."""
+
+    async def drain(self) -> None:
+        """Begin nothing more and wait for what runs: partitions are about to be revoked."""
+
+    def keep_only(self, partitions: Iterable[TP]) -> None:
+        """An assignment came: everything else belongs to others now."""
+
+
+class Seat:
+    """One stay at a partition, from a seek to the next one."""
+
+    __slots__ = ("outstanding", "position", "seeked", "tp")
+
+    def __init__(self, tp: TP, position: int, seeked: int) -> None:
+        self.tp = tp
+        self.position = position
+        self.seeked = seeked
+        self.outstanding = 0
+
+
+class Slice:
+    """The records of one partition in one fetch: what the log holds in ``[start, next)``.
+
+    Attributes:
+        records: aiokafka's ConsumerRecord, at least one, by offset; compaction and transactions leave gaps.
+        generation: of the consumer group, when they were fetched.
+    """
+
+    __slots__ = ("generation", "next", "records", "seat", "start", "tp")
+
+    def __init__(self, seat: Seat, records: list[Any], generation: int) -> None:
+        self.seat = seat
+        self.tp = seat.tp
+        self.start = seat.position
+        self.records = records
+        self.next: int = records[-1].offset + 1
+        self.generation = generation
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+Batch = list[Slice]
+
+
+class Untouched(Codec):  # type: ignore[misc]
+    """Lets a batch through Faust's decoding as it is."""
+
+    def _loads(self, s: Any) -> Any:
+        return s
+
+    def _dumps(self, s: Any) -> Any:
+        return s
+
+
+class BatchApp(faust.App):  # type: ignore[misc]
+    """A Faust app on the ``batched://`` transport.
+
+    Args:
+        owner: see :class:`PartitionOwner`.
+        kafka: arguments of aiokafka's clients (``bootstrap_servers``, ``security_protocol``, ...).
+        consumer: further arguments of its consumer.
+        max_outstanding: records that may be handed out and not done, before fetching stops.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        owner: PartitionOwner,
+        kafka: Mapping[str, Any],
+        consumer: Mapping[str, Any] | None = None,
+        max_outstanding: int = 20_000,
+        **options: Any,
+    ) -> None:
+        self.owner = owner
+        self.kafka_options = dict(kafka)
+        self.consumer_options = dict(consumer or {})
+        self.max_outstanding = max_outstanding
+        # aiokafka's sticky assignor keeps what it knows in the class: two groups in one process need two.
+        self.partition_assignor = type("GroupAssignor", (StickyPartitionAssignor,), {})
+        super().__init__(*args, **options)
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """The thread that talks to Kafka."""
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:  # noqa: ARG002
+        # Built here, because Faust fixes fetch_max_wait_ms at 1500 and the assignor at round robin, and
+        # because the security settings of aiokafka then need no translation into Faust's and back.
+        conf = self.app.conf
+        options = {
+            "client_id": conf.broker_client_id,
+            "group_id": conf.id,
+            "group_instance_id": conf.consumer_group_instance_id,
+            "partition_assignment_strategy": [self.app.partition_assignor],
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+            "max_poll_records": conf.broker_max_poll_records,
+            "max_poll_interval_ms": int((conf.broker_max_poll_interval or 300.0) * 1000),
+            "max_partition_fetch_bytes": conf.consumer_max_fetch_size,
+            "fetch_max_wait_ms": 500,
+            "request_timeout_ms": int(conf.broker_request_timeout * 1000),
+            "session_timeout_ms": int(conf.broker_session_timeout * 1000),
+            "rebalance_timeout_ms": int(conf.broker_rebalance_timeout * 1000),
+            "heartbeat_interval_ms": int(conf.broker_heartbeat_interval * 1000),
+            "isolation_level": "read_uncommitted",
+            **self.app.kafka_options,
+            **self.app.consumer_options,
+        }
+        return aiokafka.AIOKafkaConsumer(**options)
+
+
+class _NoReadOffsets(dict[TP, int | None]):
+    """Faust drops a message below the offset that it read last. A batch of several partitions has no offset
+    of its own, and after a seek back such a drop would be silent; the chain of slices is checked instead.
+    """
+
+    def __getitem__(self, tp: TP) -> int | None:
+        return None
+
+
+class Consumer(driver.Consumer):  # type: ignore[misc]
+    """Fetches batches and keeps positions."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._read_offset = _NoReadOffsets()
+        self._seats: dict[TP, Seat] = {}
+        self._done: dict[TP, int] = {}
+        self._outstanding = 0
+        self._seeks = 0
+        self._room = asyncio.Event()
+        self._fetch_at = 0.0
+        self._claimed_generation: int | None = None
+        self._starting: dict[TP, asyncio.Task[None]] = {}
+        self.overlapped_fetches = 0
+        """Slices that were fetched while a seek was under way, and dropped."""
+        self.offset_gaps = 0
+        """Slices that did not begin where the one before ended: compaction, or data lost to retention."""
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    # -- where to start -----------------------------------------------------------------------------
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Start what was assigned; Faust calls this when it resumes after an assignment.
+
+        It also calls it, with the old generation, when a fetch returns during a revocation: nothing may be
+        claimed then, or the commits that are under way would be refused.
+        """
+        generation = self.app.consumer_generation_id
+        if generation == self._claimed_generation:
+            return {}
+        self._claimed_generation = generation
+        assigned = self.assignment()
+        self.app.owner.keep_only(assigned)
+        for task in self._starting.values():
+            task.cancel()
+        self._starting.clear()
+        for tp in list(self._seats):
+            self._unseat(tp)
+        task = self._start(assigned)
+        if task is not None:
+            # Faust gives this 90 s and then ends the worker; a claim waits for Redis as long as it takes.
+            await asyncio.wait([task], timeout=5.0)
+        return {}
+
+    def restart(self, tp: TP) -> None:
+        """Go back to where the owner's next claim says that this partition stands."""
+        self._unseat(tp)
+        if tp in self.assignment():
+            self._start({tp})
+
+    def _start(self, tps: Iterable[TP]) -> asyncio.Task[None] | None:
+        wanted = {tp for tp in tps if tp not in self._starting}
+        if not wanted:
+            return None
+        self.pause_partitions(wanted)
+        task = asyncio.ensure_future(self._claim_and_seek(wanted, self.app.consumer_generation_id))
+        self._starting.update(dict.fromkeys(wanted, task))
+        task.add_done_callback(self._started)
+        return task
+
+    def _started(self, task: asyncio.Task[None]) -> None:
+        for tp in [tp for tp, one in self._starting.items() if one is task]:
+            del self._starting[tp]
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("partitions could not be started", exc_info=task.exception())
+
+    async def _claim_and_seek(self, tps: set[TP], generation: int) -> None:
+        offsets = dict(await self.app.owner.claim(tps, generation))
+        delay = 0.1
+        while offsets and generation == self.app.consumer_generation_id:
+            try:
+                await self._sit(offsets)
+            except (KafkaError, asyncio.TimeoutError, OSError) as error:
+                if isinstance(error, IllegalStateError):  # revoked meanwhile
+                    return
+                logger.warning("kafka does not answer (%r); seeking again", error)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+            else:
+                return
+
+    async def _sit(self, offsets: Mapping[TP, int]) -> None:
+        earliest = await self.earliest_offsets(*offsets)
+        ends = await self.highwaters(*offsets)
+        good = {tp: at for tp, at in offsets.items() if self.app.owner.admit(tp, at, earliest[tp], ends[tp])}
+        if not good:
+            return
+        await self.seek_wait(good)
+        self._seeks += 1
+        for tp, at in good.items():
+            self._unseat(tp)
+            self._seats[tp] = Seat(tp, at, self._seeks)
+        self.resume_partitions(good)
+
+    def _unseat(self, tp: TP) -> None:
+        seat = self._seats.pop(tp, None)
+        if seat is not None:
+            self._outstanding -= seat.outstanding
+            self._make_room()
+
+    # -- fetching -----------------------------------------------------------------------------------
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Mapping[TP, list[Batch]]:  # noqa: ASYNC109
+        if self._outstanding >= self.app.max_outstanding:
+            self._room.clear()
+            try:
+                await asyncio.wait_for(self._room.wait(), timeout)
+            except asyncio.TimeoutError:
+                return {}
+        pause = self._fetch_at - self.loop.time()
+        if pause > 0:
+            await asyncio.sleep(pause)
+        seeks = self._seeks
+        fetched = await super()._getmany(active_partitions, timeout)
+        batch: Batch = []
+        again: dict[TP, int] = {}
+        count = 0
+        generation = self.app.consumer_generation_id
+        for kafka_tp, records in fetched.items():
+            tp = ensure_TP(kafka_tp)
+            seat = self._seats.get(tp)
+            if not records or seat is None:
+                continue
+            if seat.seeked > seeks or records[0].offset < seat.position:
+                self.overlapped_fetches += 1
+                again[tp] = seat.position
+                continue
+            if records[0].offset > seat.position:
+                self.offset_gaps += 1
+            part = Slice(seat, records, generation)
+            seat.position = part.next
+            seat.outstanding += len(records)
+            count += len(records)
+            batch.append(part)
+        self._outstanding += count
+        if again:
+            await self._seek_again(again)
+        self._fetch_at = self.loop.time() + LINGER_SECONDS if count < SMALL_FETCH else 0.0
+        return {batch[0].tp: [batch]} if batch else {}
+
+    async def _seek_again(self, offsets: Mapping[TP, int]) -> None:
+        """A fetch that overlapped a seek may have moved Kafka's position: put it where it belongs."""
+        try:
+            await self.seek_wait(offsets)
+        except (KafkaError, asyncio.TimeoutError, OSError) as error:
+            logger.warning("seek of %d partitions failed (%r); claiming them again", len(offsets), error)
+            for tp in offsets:
+                self.restart(tp)
+            return
+        self._seeks += 1
+        for tp in offsets:
+            seat = self._seats.get(tp)
+            if seat is not None:
+                seat.seeked = self._seeks
+
+    def _to_message(self, tp: TP, record: Batch) -> ConsumerMessage:
+        last = record[0].records[-1]
+        return ConsumerMessage(
+            tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type, (), None, record,
+            None, 0, 0, tp, generation_id=record[0].generation,
+        )  # fmt: skip
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Nothing: ``max_outstanding`` holds fetching back. Faust would sleep for a second."""
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Nothing: see :meth:`on_buffer_full`."""
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Nothing: gaps of offsets only matter to Faust's acks."""
+
+    # -- progress -----------------------------------------------------------------------------------
+
+    def done(self, tp: TP, next_offset: int) -> None:
+        """The owner has committed everything before ``next_offset``."""
+        self._done[tp] = next_offset
+
+    def release(self, part: Slice, count: int) -> None:
+        """``count`` records of a slice need no more room, whether they were committed or dropped."""
+        seat = part.seat
+        if self._seats.get(part.tp) is seat:
+            seat.outstanding -= count
+            self._outstanding -= count
+        self._make_room()
+
+    def _make_room(self) -> None:
+        if self._outstanding < self.app.max_outstanding:
+            self._room.set()
+
+    @property
+    def outstanding(self) -> int:
+        """Records that were handed out and are not done."""
+        return self._outstanding
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> list[TP]:
+        # What Faust commits to Kafka: our progress instead of its acks.
+        return [tp for tp in self._done if topics is None or tp in topics or tp.topic in topics]
+
+    def _new_offset(self, tp: TP) -> int | None:
+        return self._done.get(tp)
+
+    # -- leaving ------------------------------------------------------------------------------------
+
+    async def wait_empty(self) -> None:
+        """Revocation and shutdown: finish what runs, then tell Kafka how far we are."""
+        await self.app.owner.drain()
+        await self.commit_and_end_transactions()
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Give partitions up."""
+        await super().on_partitions_revoked(revoked)
+        for tp in revoked:
+            self._done.pop(tp, None)
+            self._unseat(tp)
+
+    async def on_stop(self) -> None:
+        """Stop what still waits for Redis or Kafka, then leave."""
+        for task in list(self._starting.values()):
+            task.cancel()
+        await super().on_stop()
+
+
+class Producer(driver.Producer):  # type: ignore[misc]
+    """Connects to nothing: stages send with :class:`streams.producer.OrderedProducer`."""
+
+    async def on_start(self) -> None:
+        """Nothing to start."""
+
+    async def on_stop(self) -> None:
+        """Nothing to stop."""
+
+    async def flush(self) -> None:
+        """Nothing to flush."""
+
+
+class Transport(driver.Transport):  # type: ignore[misc]
+    """Found by Faust under the scheme ``batched``."""
+
+    Consumer = Consumer
+    Producer = Producer
