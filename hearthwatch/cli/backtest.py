@@ -49,11 +49,11 @@ def backtest(
     An event arrives at its recordedtime, or else at its time; every local midnight in between ticks.
     Rejected lines are named on standard error and do not stop the run.
     """
-    last_day = _day(until)
+    last_day = parse_day(until)
     read = read_catalog(catalog)
     run = Backtest(read, read_policy(policy, read))
-    with _open_events(events) as file, _Output(out) as warnings_file, _Output(rejections) as rejections_file:
-        for line, value in enumerate(_with_progress(file), start=1):
+    with open_events(events) as file, _Output(out) as warnings_file, _Output(rejections) as rejections_file:
+        for line, value in enumerate(with_progress(file), start=1):
             rejection = run.feed(line, value)
             if rejection is not None:
                 _report(rejection, run.rejected)
@@ -77,7 +77,7 @@ def backtest(
         )
 
 
-def _day(text: str | None) -> int | None:
+def parse_day(text: str | None) -> int | None:
     if text is None:
         return None
     try:
@@ -89,14 +89,14 @@ def _day(text: str | None) -> int | None:
     return day_from_text(text)
 
 
-def _open_events(path: Path) -> BinaryIO:
+def open_events(path: Path) -> BinaryIO:
     try:
         return path.open("rb") if str(path) != "-" else os.fdopen(0, "rb", closefd=False)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _with_progress(file: BinaryIO) -> Iterator[bytes]:
+def with_progress(file: BinaryIO) -> Iterator[bytes]:
     """The lines of a file, with a progress bar where standard error is a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
