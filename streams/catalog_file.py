@@ -175,7 +175,8 @@ def _field(name: str, node: Node) -> Field | None:
     kind = kind_node.choice("kind", _OPTIONS) if kind_node is not None else None
     allowed = _OPTIONS[kind] if kind is not None else _ALL_OPTIONS
     known = ("kind", "required", *allowed)
-    for option in node.keys():
+    options = node.keys()
+    for option in options:
         if option not in known and option in _ALL_OPTIONS:
             has = f"it has {', '.join(allowed)}" if allowed else "it has none but required"
             node.source.fault(node.key(option), f"the kind `{kind}` has no option `{option}`", has)
@@ -184,11 +185,11 @@ def _field(name: str, node: Node) -> Field | None:
             node.source.fault(node.key(option), message, suggest(option, known))
     required_node = node.get("required")
     required = required_node.choice("required", ("true", "false")) if required_node is not None else "false"
-    options = {option: value for option in allowed if (value := node.get(option)) is not None}
+    given = {option: value for option in allowed if (value := node.get(option)) is not None}
     if kind is None:
         return None
-    field = _with_options(name, cast(Kind, kind), required == "true", options)
-    if kind == "choice" and "of" not in options:
+    field = _with_options(name, cast(Kind, kind), required == "true", given)
+    if kind == "choice" and "of" not in given:
         node.source.fault(node, f"the field `{name}` lacks the key `of`: a choice needs its values")
     return field
 

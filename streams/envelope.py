@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from streams.catalog import Catalog
 from streams.errors import DecodeError
 from streams.events import Event
+from streams.fastpath import FastPath
 from streams.strictjson import NotJsonError, parse
-from streams.verdict import MALFORMED, MAX_BYTES, judge
+from streams.verdict import MAX_BYTES, judge
 
 Headers = Sequence[tuple[str, bytes | None]]
 """Kafka headers, in their order; a name may stand more than once."""
+
+_STRUCTURED: Final = b"application/cloudevents+json"
 
 #: Different (type, field) that are counted one by one: senders choose these names, memory does not grow.
 MAX_DROPPED: Final = 1000
@@ -32,6 +35,7 @@ class Decoder:
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self.dropped = Counter()
+        self._fast = FastPath(catalog, self._count)
 
     def line(self, value: bytes) -> Event:
         """Decode a structured event as a file holds it: received at its recordedtime, or its time.
@@ -42,7 +46,7 @@ class Decoder:
         Raises:
             DecodeError: the contract rejects it.
         """
-        return self._structured(value, None, None)
+        return self._fast.structured(value, None, None) or self._structured(value, None, None)
 
     def record(self, topic: str, value: bytes | None, headers: Headers, timestamp_ms: int) -> Event:
         """Decode a Kafka record, in either content mode.
@@ -54,11 +58,16 @@ class Decoder:
         Raises:
             DecodeError: the contract rejects it.
         """
+        received = timestamp_ms * 1000
         attributes = binary_attributes(headers)
+        event = None
         if attributes is None:
-            return self._structured(value, topic, timestamp_ms * 1000)
-        data = _json(value)
-        return self._judge(attributes, data, topic, timestamp_ms * 1000)
+            if value is not None:
+                event = self._fast.structured(value, topic, received)
+            return event or self._structured(value, topic, received)
+        if value is not None:
+            event = self._fast.binary(attributes, value, topic, received)
+        return event or self._judge(attributes, _json(value), topic, received)
 
     def _structured(self, value: bytes | None, topic: str | None, received: int | None) -> Event:
         event = _json(value)
@@ -67,7 +76,7 @@ class Decoder:
         return self._judge(event, event.get("data"), topic, received)
 
     def _judge(
-        self, attributes: dict[str, object], data: object, topic: str | None, received: int | None
+        self, attributes: Mapping[str, object], data: object, topic: str | None, received: int | None
     ) -> Event:
         event, dropped = judge(attributes, data, self.catalog, topic=topic, received=received)
         for name in dropped:
@@ -81,31 +90,34 @@ class Decoder:
         self.dropped[key] += 1
 
 
-def binary_attributes(headers: Headers) -> dict[str, object] | None:
+def binary_attributes(headers: Headers) -> dict[str, str] | None:
     """The attributes in the ``ce_*`` headers, or None where the record is structured.
 
     Structured is a record whose content-type is ``application/cloudevents+json``, or that has neither a
-    content-type nor a ``ce_*`` header. Of a header that stands twice the last one holds, and one that is
-    null counts as absent.
+    content-type nor a ``ce_*`` header. Of a header that stands twice the last one holds; one that is null
+    counts as absent, and one that is no UTF-8 as an empty text, which no attribute may be.
     """
     content_type: bytes | None = None
-    attributes: dict[str, object] = {}
+    is_binary = False
+    attributes: dict[str, str] = {}
     for name, value in headers:
         if name == "content-type":
             content_type = value
         elif name.startswith("ce_"):
-            attributes[name[3:]] = _attribute(value)
+            is_binary = True
+            if value is None:
+                attributes.pop(name[3:], None)
+                continue
+            try:
+                attributes[name[3:]] = value.decode()
+            except UnicodeDecodeError:
+                attributes[name[3:]] = ""
     if content_type is None:
-        return attributes or None
+        return attributes if is_binary else None
+    if content_type == _STRUCTURED:
+        return None
     media_type = content_type.partition(b";")[0].strip().lower()
-    return None if media_type == b"application/cloudevents+json" else attributes
-
-
-def _attribute(value: bytes | None) -> object:
-    try:
-        return None if value is None else value.decode("utf-8")
-    except UnicodeDecodeError:
-        return MALFORMED
+    return None if media_type == _STRUCTURED else attributes
 
 
 def _json(value: bytes | None) -> object:

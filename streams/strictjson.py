@@ -10,8 +10,9 @@ import json
 import re
 from typing import Final, NoReturn
 
-#: Containers within containers, the outermost counted; deeper text counts as no JSON.
-MAX_DEPTH: Final = 64
+#: Containers within containers, the outermost counted; deeper text counts as no JSON. The contract wants
+#: 64 at least; with 256 a text of an event's usual size need not be searched, it cannot be that deep.
+MAX_DEPTH: Final = 256
 
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|.)", re.DOTALL)
 # One that is not ended runs to the end of the text: so no text is scanned twice.
@@ -53,6 +54,8 @@ def parse(raw: bytes) -> object:
         raise NotJsonError(f"it is nested over {MAX_DEPTH} levels")
     try:
         value: object = _decoder.decode(text)
+    except RecursionError:  # only where the program itself is deep in calls
+        raise NotJsonError("it is nested too deeply") from None
     except json.JSONDecodeError as error:
         what = error.msg[:1].lower() + error.msg[1:]
         raise NotJsonError(f"at character {error.pos + 1}: {what}") from None
@@ -111,5 +114,5 @@ def scaled(number: str, decimals: int) -> int | None:
     power += len(digits) - len(significant) - len(fraction) + decimals
     if power < 0 or len(significant) + power >= _MAX_DIGITS:
         return None
-    value = int(significant) * 10**power
+    value: int = int(significant) * 10**power
     return -value if sign else value

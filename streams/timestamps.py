@@ -28,17 +28,12 @@ _TIMESTAMP: Final = re.compile(
 )
 _DATE: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 
-# For parse_fast: what each part of ``2024-03-01T08:00:00+08:00`` adds, in microseconds.
-_MINUTES: Final = {f"T{h:02}:{m:02}": h * HOUR + m * MINUTE for h in range(24) for m in range(60)}
-_SECONDS: Final = {f":{s:02}": s * SECOND for s in range(60)}
-_OFFSETS: Final = {
-    f"{sign}{h:02}:{m:02}": factor * (h * HOUR + m * MINUTE)
-    for sign, factor in (("+", -1), ("-", 1))
-    for h in range(24)
-    for m in range(60)
-} | {"Z": 0}
+# For parse_fast: what each part of ``2024-03-01T08:00:00+08:00`` adds, in microseconds. Days and tails
+# (``:00+08:00``) are kept as they come, up to a number that bounds the memory of a stream with all there are.
 _days: dict[str, int] = {}
-_DAYS_KEPT: Final = 20_000  # bounds the memory of a stream with all dates there are
+_MINUTES: Final = {f"T{h:02}:{m:02}": h * HOUR + m * MINUTE for h in range(24) for m in range(60)}
+_tails: dict[str, int] = {}
+_KEPT: Final = 20_000
 
 
 def parse_timestamp(text: str) -> int | None:
@@ -63,13 +58,22 @@ def parse_timestamp(text: str) -> int | None:
 def parse_fast(text: str) -> int | None:
     """The same as :func:`parse_timestamp`, several times faster for whole seconds with a usual date."""
     try:
-        return _days[text[:10]] + _MINUTES[text[10:16]] + _SECONDS[text[16:19]] + _OFFSETS[text[19:]]
+        return _days[text[:10]] + _MINUTES[text[10:16]] + _tails[text[16:]]
     except KeyError:
-        instant = parse_timestamp(text)
-        # Years at the edge stay out, because there the offset may lead out of range.
-        if instant is not None and len(_days) < _DAYS_KEPT and "0001" < text[:4] < "9999":
-            _days[text[:10]] = (date.fromisoformat(text[:10]).toordinal() - _EPOCH) * DAY
+        return _parse_and_keep(text)
+
+
+def _parse_and_keep(text: str) -> int | None:
+    instant = parse_timestamp(text)
+    # Years at the edge stay out, because there the offset may lead out of range.
+    if instant is None or "." in text or not "0001" < text[:4] < "9999" or text[10] != "T":
         return instant
+    day = (date.fromisoformat(text[:10]).toordinal() - _EPOCH) * DAY
+    if len(_days) < _KEPT:
+        _days[text[:10]] = day
+    if len(_tails) < _KEPT:
+        _tails[text[16:]] = instant - day - _MINUTES[text[10:16]]
+    return instant
 
 
 def is_date(text: str) -> bool:

@@ -33,14 +33,7 @@ MAX_ID: Final = 128
 INT64: Final = (-(2**63), 2**63 - 1)
 
 _SUBJECT: Final = re.compile(f"(person|household)/({SUBJECT_ID})")
-_MONEY_TEXT: Final = re.compile(r"-?[0-9]+(\.[0-9]{1,2})?")
-
-
-class Malformed:
-    """A ``ce_*`` header that is no UTF-8: present, but no text."""
-
-
-MALFORMED: Final = Malformed()
+MONEY_TEXT: Final = re.compile(r"-?[0-9]+(\.[0-9]{1,2})?")
 
 
 def judge(
@@ -54,7 +47,7 @@ def judge(
     """Check one event that is a JSON object, or the attributes of a binary one.
 
     Args:
-        attributes: values as :func:`streams.strictjson.parse` gives them, or :data:`MALFORMED`.
+        attributes: values as :func:`streams.strictjson.parse` gives them.
         data: the event's data, as parsed; None where absent.
         topic: the Kafka topic; None in a file, where the source stands for it.
         received: in microseconds since 1970; None in a file, where the event says it itself.
@@ -186,7 +179,7 @@ def _integer(field: Field, value: object) -> int | None:
     """An integer, or money in fen: exact, within 64 bits and within the field's bounds."""
     decimals = 2 if field.kind == "money" else 0
     is_number = type(value) is Number
-    is_money_text = type(value) is str and field.kind == "money" and _MONEY_TEXT.fullmatch(value) is not None
+    is_money_text = type(value) is str and field.kind == "money" and MONEY_TEXT.fullmatch(value) is not None
     if not (is_number or is_money_text):
         return None
     number = scaled(str(value), decimals)
