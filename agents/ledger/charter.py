@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from streams.errors import BrokerUnavailableError
 
+#: As ``streams.topics`` makes it; named here too, because a worker has no use for that module's clients.
 LEDGER_TOPIC: Final = "hearthwatch.ledger"
 
 

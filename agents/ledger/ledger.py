@@ -133,18 +133,19 @@ class Ledger:
         reply = await self.link.run(CLAIM, claim_keys, [*args, 0])
         started = (stage, topic, partition)
         if reply[0] == b"ABSENT":
-            charter = await self.charter.read()
-            if started in charter.started:
+            has_started = started in (await self.charter.read()).started
+            # Where it has, another worker may have founded it between our two looks.
+            reply = await self.link.run(CLAIM, claim_keys, [*args, 0 if has_started else 1])
+            if reply[0] == b"ABSENT":
                 self._refuse("missing")
                 raise LedgerMissingError(
                     f"Redis has lost {stage} {topic}/{partition}, which has started: restore Redis,"
                     " or run `hearthwatch rebuild` to make its state from Kafka again"
                 )
-            reply = await self.link.run(CLAIM, claim_keys, [*args, 1])
         if reply[0] == b"STALE":
             self._refuse("stale")
             raise StaleClaimError(
-                f"{stage} {topic}/{partition}: generation {generation} is lower than {int(reply[1])}, claimed by"
+                f"{stage} {topic}/{partition}: generation {generation} is below {int(reply[1])}, claimed by"
                 f" {_text(reply[2])}; if the consumer group was made anew, run `hearthwatch ledger adopt`"
             )
         _, head, marks, counts = reply
