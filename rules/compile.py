@@ -228,11 +228,12 @@ class Rules:
     Attributes:
         digest: first 12 hex digits of the policy file's SHA-256.
         person: person-tier indicators by index; household, members: the other two forms.
-        person_by_type: type to indices of the person indicators that it can change.
-        household_by_type: type to indices of the household indicators that it can change.
+        person_by_type: type to the person indicators that it can change, with their indices.
+        household_by_type: type to the household indicators that it can change, with their indices.
         members_by_indicator: index of a person indicator to indices of the members indicators that speak of it.
         dimension_of: indicator index to dimension index.
-        floor_of: indicator index to level index, where it has a floor.
+        floor_of: indicator index to level (1 + index), where it has a floor.
+        greatest_dimensions: indices of the dimensions whose members' points combine by ``max``.
     """
 
     def __init__(self, policy: Policy, catalog: Catalog) -> None:
@@ -243,18 +244,22 @@ class Rules:
         self.person: dict[int, PersonIndicator] = {}
         self.household: dict[int, HouseholdIndicator] = {}
         self.members: dict[int, MembersIndicator] = {}
-        self.person_by_type: dict[str, tuple[int, ...]] = {}
-        self.household_by_type: dict[str, tuple[int, ...]] = {}
+        self.person_by_type: dict[str, tuple[tuple[int, PersonIndicator], ...]] = {}
+        self.household_by_type: dict[str, tuple[tuple[int, HouseholdIndicator], ...]] = {}
         self.members_by_indicator: dict[int, tuple[int, ...]] = {}
         self.dimension_of = tuple(indicator.dimension for indicator in policy.indicators)
-        self.floor_of = {i.index: i.floor for i in policy.indicators if i.floor is not None}
+        self.floor_of = {i.index: i.floor + 1 for i in policy.indicators if i.floor is not None}
         self.caps = tuple(dimension.cap for dimension in policy.dimensions)
-        self.adds_members = tuple(dimension.members == "sum" for dimension in policy.dimensions)
+        self.greatest_dimensions = tuple(
+            at for at, dimension in enumerate(policy.dimensions) if dimension.members == "max"
+        )
         index_of = {indicator.id: indicator.index for indicator in policy.indicators}
         for indicator in policy.indicators:
             self._compile(indicator, index_of, catalog)
         self._changes = sorted({day for p in policy.parameters.values() for day, _ in p.values})
         self._periods: dict[int, Period] = {}
+        self._from, self._until = 0, 0
+        self._period = Period((), 0)
 
     def _compile(self, indicator: Indicator, index_of: dict[str, int], catalog: Catalog) -> None:
         if indicator.members is not None:
@@ -262,23 +267,26 @@ class Rules:
             ages = tuple(sorted(reached for reached in _ages_in(indicator.members) if reached >= 0))
             self.members[indicator.index] = MembersIndicator(indicator, condition, ages)
             for name in indicators_in(indicator.members):
-                _add(self.members_by_indicator, index_of[name], indicator.index)
+                known = self.members_by_indicator.get(index_of[name], ())
+                self.members_by_indicator[index_of[name]] = (*known, indicator.index)
             assert names_in(indicator.members) <= {"age", "role", "sex"}
             return
         assert indicator.measure is not None
         measure = compile_measure(indicator.measure, catalog)
         if indicator.tier == "person":
-            self.person[indicator.index] = PersonIndicator(indicator, measure)
+            alone = self.person[indicator.index] = PersonIndicator(indicator, measure)
             for type in measure.types:
-                _add(self.person_by_type, type, indicator.index)
+                self.person_by_type[type] = (*self.person_by_type.get(type, ()), (indicator.index, alone))
             return
         whole = compile_measure(indicator.percent_of, catalog) if indicator.percent_of else None
-        self.household[indicator.index] = HouseholdIndicator(indicator, measure, whole)
+        shared = self.household[indicator.index] = HouseholdIndicator(indicator, measure, whole)
         for type in measure.types | (whole.types if whole else frozenset()):
-            _add(self.household_by_type, type, indicator.index)
+            self.household_by_type[type] = (*self.household_by_type.get(type, ()), (indicator.index, shared))
 
     def period_at(self, day: int) -> Period:
         """Tables for the parameters' values of a day."""
+        if self._from <= day < self._until:
+            return self._period
         at = bisect_right(self._changes, day)
         period = self._periods.get(at)
         if period is None:
@@ -289,6 +297,8 @@ class Rules:
             )
             until = self._changes[at] if at < len(self._changes) else NEVER
             period = self._periods[at] = Period(tables, until)
+        self._from, self._until = (self._changes[at - 1] if at else -NEVER), period.until
+        self._period = period
         return period
 
     @staticmethod
@@ -301,12 +311,6 @@ def _member_condition(condition: Expression, index_of: dict[str, int]) -> Condit
     source = f"lambda role, sex, age, points: {members_source(condition, index_of)}"
     function: Condition = eval(compile(source, "<policy members>", "eval"), {})
     return function
-
-
-def _add(table: dict[str, tuple[int, ...]] | dict[int, tuple[int, ...]], key: object, index: int) -> None:
-    known = table.get(key, ())  # type: ignore[call-overload]
-    if index not in known:
-        table[key] = (*known, index)  # type: ignore[index]
 
 
 def compile_policy(policy: Policy, catalog: Catalog) -> Rules:

@@ -64,11 +64,13 @@ class Scope:
         noun: what a name is, for messages: ``field of `work.lost` ``.
         indicators: id to tier (None where the tier itself is faulty) for ``points()`` and ``active()``;
             None where these have no meaning (``where``).
+        perhaps: names that may be known or not, because what would tell is faulty.
     """
 
     names: Mapping[str, Known]
     noun: str
     indicators: Mapping[str, str | None] | None = None
+    perhaps: frozenset[str] = frozenset()
 
 
 MEMBER_NAMES: Final[Mapping[str, Known]] = {
@@ -218,10 +220,13 @@ class _ConditionReader(Reader):
 
     def known(self, token: Token) -> Known | None:
         known = self.scope.names.get(token.text)
+        if known is None and token.text in self.scope.perhaps:
+            return None
         if known is None:
+            noun = f": expected a {self.scope.noun}" if self.scope.names else ""
             self.fault(
                 token,
-                f"unknown name `{token.text}`: expected a {self.scope.noun}",
+                f"unknown name `{token.text}`{noun}",
                 suggest(token.text, self.scope.names),
             )
             return None
@@ -255,15 +260,12 @@ class _ConditionReader(Reader):
         return id_
 
     def alone(self, operand: _Operand) -> Expression | None:
-        token = operand.token
-        if operand.is_literal:
-            raise self.stop(
-                self.peek(), f"expected a comparison after `{token.text}`, found {self.peek().described()}"
-            )
-        if isinstance(operand.of, PointsOf):
-            raise self.stop(
-                self.peek(), f'expected a comparison after `points("..")`, found {self.peek().described()}'
-            )
+        token, behind = operand.token, self.peek()
+        if not isinstance(operand.of, Name):
+            word = token.text if operand.is_literal else f"{token.text}(..)"
+            raise self.stop(behind, f"expected a comparison after `{word}`, found {behind.described()}")
+        if not (self.is_next("and", "or", ")") or self.is_at_end()):
+            self.finish("a comparison, `and`, `or` or the end of the expression")
         if operand.known is None:
             return None
         if operand.known.kind != "boolean":
@@ -273,7 +275,6 @@ class _ConditionReader(Reader):
                 f"compare it, such as `{token.text} {_example(operand.known)}`",
             )
             return None
-        assert isinstance(operand.of, Name)
         return Flag(operand.of)
 
     def one_of(self, left: _Operand) -> Expression | None:
@@ -300,8 +301,12 @@ class _ConditionReader(Reader):
 
     def compared(self, left: _Operand, operator: Token, right: _Operand) -> Expression | None:
         if left.is_literal == right.is_literal:
-            which = "two literals are" if left.is_literal else "two names are"
-            self.fault(right.token, f"{which} compared: of two operands exactly one is a literal")
+            sides = "both sides" if left.is_literal else "neither side"
+            self.fault(
+                right.token,
+                f"{sides} of `{operator.text}` {'are literals' if left.is_literal else 'is a literal'}: "
+                "of two operands compared exactly one is a literal",
+            )
             return None
         named, literal = (right, left) if left.is_literal else (left, right)
         if named.known is None or named.of is None or literal.literal is None:

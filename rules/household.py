@@ -70,11 +70,18 @@ def catch_up(
     """
     work = _Step(state, rules, day, "", 0, scoring)
     work.tick()
+    if work.is_due and scoring:
+        # Caches were renewed, and no midnight in between has evaluated them.
+        midnight = rules.calendar.midnight_of(day)
+        if midnight is not None:
+            work._evaluate(Occasion("day", {"day": day_text(day)}, midnight), day)
     return state, tuple(work.effects)
 
 
 class _Step:
     """One step at work: the state is changed in place, effects are collected."""
+
+    __slots__ = ("channel", "day", "effects", "home", "is_due", "offset", "rules", "scoring", "transfers")
 
     def __init__(
         self, home: Household, rules: Rules, day: int, channel: str, offset: int, scoring: bool
@@ -87,6 +94,7 @@ class _Step:
         self.scoring = scoring
         self.effects: list[Effect] = []
         self.transfers = 0
+        self.is_due = False
 
     # -- time --------------------------------------------------------------------------------------
     def tick(self) -> None:
@@ -127,6 +135,7 @@ class _Step:
     def _renew(self) -> None:
         """Caches are for another policy, or for none: put days and points right."""
         home = self.home
+        self.is_due = True
         day_of = self.rules.calendar.day_of
         for known in (home.own, *(resident.known for resident in home.residents.values())):
             for entry in known.events():
@@ -143,25 +152,28 @@ class _Step:
     # -- records -----------------------------------------------------------------------------------
     def take(self, message: Message) -> tuple[Household, tuple[Effect, ...]]:
         """Apply one record."""
-        self.tick()
-        if isinstance(message, About):
-            self._about(message.event)
-        elif isinstance(message, FactMessage):
+        if self.home.day != self.day or self.home.digest != self.rules.digest:
+            self.tick()
+        if isinstance(message, FactMessage):
             # Nearly every record: the person is here, and nothing waits.
-            home = self.home
             person = message.event.subject
-            resident = home.residents.get(person)
+            resident = self.home.residents.get(person)
             if resident is not None and resident.n == message.n:
                 self._fact(resident, message.event)
             else:
                 self._wait(person).queue.append(message)
                 self._advance(person)
+        elif isinstance(message, About):
+            self._about(message.event)
         elif isinstance(message, Transfer):
             self._wait(message.person).parts.append(message)
             self._advance(message.person)
         else:
             self._wait(message.person).queue.append(message)
             self._advance(message.person)
+        if self.is_due:
+            # Caches were renewed for this record, which by itself changes nothing.
+            self._evaluate(_occasion_of(message), self.day)
         return self.home, tuple(self.effects)
 
     def _wait(self, person: str) -> Waiting:
@@ -216,14 +228,12 @@ class _Step:
                 community = event.data["community"]
                 assert isinstance(community, str)
                 home.community = community
-                self._evaluate(_occasion(event, "registration", "household"), self.day, before)
+                self._evaluate(_occasion(event, _reason(event), "household"), self.day, before)
             return
         touched = self._add(home.own, event)
         if touched is None:
             return
-        if self.scoring and touched:
-            refresh(home, self.rules, self.day, None, touched)
-        self._evaluate(_occasion(event, _reason(event), "household"), self.day)
+        self._refresh(None, touched, event)
 
     def _fact(self, resident: Resident, event: Event) -> None:
         touched = self._add(resident.known, event)
@@ -233,11 +243,18 @@ class _Step:
                 del self.home.residents[resident.id]
                 self._membership_changed()
             return
-        if self.scoring and touched and resident.role != DEAD:
-            refresh(self.home, self.rules, self.day, resident, touched)
-        self._evaluate(_occasion(event, _reason(event), "person"), self.day)
+        if resident.role != DEAD:
+            self._refresh(resident, touched, event)
 
-    def _add(self, known: Known, event: Event) -> set[str] | None:
+    def _refresh(self, resident: Resident | None, types: tuple[str, ...], event: Event) -> None:
+        """Evaluate after facts of these types changed; without a change of points nothing can cross a line."""
+        if self.scoring and not refresh(self.home, self.rules, self.day, resident, types):
+            if not self.is_due:
+                return
+        kind = "household" if resident is None else "person"
+        self._evaluate(_occasion(event, _reason(event), kind), self.day)
+
+    def _add(self, known: Known, event: Event) -> tuple[str, ...] | None:
         """Take in an event unless it is too old or a duplicate."""
         day = self.rules.calendar.day_of(event.time)
         if self.day - day >= self.rules.keep_days:
@@ -291,6 +308,7 @@ class _Step:
         self._evaluate(_membership(first.cause), self.day)
 
     def _membership_changed(self) -> None:
+        self.is_due = True
         if self.scoring:
             recompute(self.home, self.rules, self.day)
         else:
@@ -302,6 +320,7 @@ class _Step:
         if not self.scoring:
             self._spoil()
             return
+        self.is_due = False
         home, rules = self.home, self.rules
         if before is None:
             before = Before(home.level, home.score, home.community)
@@ -340,6 +359,8 @@ def _set(resident: Resident, member: Member) -> None:
 
 
 def _reason(event: Event) -> Reason:
+    if event.type == REGISTERED:
+        return "registration"
     if event.type == RETRACTED:
         return "retraction"
     return "fact" if event.supersedes is None else "correction"
@@ -348,6 +369,14 @@ def _reason(event: Event) -> Reason:
 def _occasion(event: Event, reason: Reason, kind: str) -> Occasion:
     cause = {"source": event.source, "id": event.id, "subject": f"{kind}/{event.subject}"}
     return Occasion(reason, cause, event.received)
+
+
+def _occasion_of(message: Message) -> Occasion:
+    if isinstance(message, About):
+        return _occasion(message.event, _reason(message.event), "household")
+    if isinstance(message, FactMessage):
+        return _occasion(message.event, _reason(message.event), "person")
+    return _membership(message.cause)
 
 
 def _membership(cause: Cause) -> Occasion:

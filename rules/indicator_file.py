@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final, Literal, cast
 
 from rules.bound_text import read_bound
 from rules.expression import Amount, Expression
 from rules.expression_text import MEMBER_NAMES, Scope, read_condition
-from rules.measure_file import MEASURE_KEYS, Context, read_measure
+from rules.measure_file import MEASURE_KEYS, Context, Measured, first_type, read_measure
 from rules.policy import Indicator, Measure, Points
 from rules.titles import read_text, read_titles
-from streams.catalog import EventType
 from streams.yamlfile import Node, suggest
 
 __all__ = ["Context", "read_indicators"]
@@ -48,8 +47,8 @@ def _indicator(
     if not node.mapping("an indicator", _REQUIRED, _ALL):
         return None
     id_ = _id(node.get("id"), seen)
-    dimension = _index(node.get("dimension"), "dimension", list(context.dimensions))
-    floor = _index(node.get("floor"), "level", list(context.levels))
+    dimension = _index(node.get("dimension"), "dimension", context.dimensions)
+    floor = _index(node.get("floor"), "level", context.levels)
     tier_node = node.get("tier")
     tier = tier_node.choice("tier", _TIERS) if tier_node is not None else None
     title, because = read_titles(node.get("title"), "title"), read_titles(node.get("because"), "because")
@@ -67,16 +66,15 @@ def _indicator(
             source.fault(node.key("members"), "`members` and `from` exclude each other: an indicator has one")
         elif node.get("from") is None:
             source.fault(node, "an indicator lacks the key `from` (or `members`)")
-        measure, types = read_measure(node, "the indicator", context, per_member=tier == "household")
-        if tier == "person" and types and types[0].subject == "household":
-            from_node = node.get("from")
-            assert from_node is not None
-            at = from_node.elements()[0] if from_node.kind == "list" else from_node
+        measured = read_measure(node, "the indicator", context, tier=tier)
+        measure, types = measured.measure, measured.types
+        from_node = node.get("from")
+        if tier == "person" and types.about_person is False and from_node is not None:
             source.fault(
-                at,
-                f"`{types[0].type}` is about a household, but the indicator is of person tier",
+                first_type(from_node),
+                f"`{types.known[0].type}` is about a household, but the indicator is of person tier",
             )
-        percent_of, times = _percent_of(node, tier, measure, types, context)
+        percent_of, times = _percent_of(node, tier, measured, context)
         fades = _fades(node.get("fades"))
     points = _points(node.get("points"), context)
     if len(source.faults) > before or id_ is None or dimension is None or points is None or tier is None:
@@ -109,9 +107,12 @@ def _id(node: Node | None, seen: set[str]) -> str | None:
     return id_
 
 
-def _index(node: Node | None, what: str, known: list[str]) -> int | None:
-    text = node.choice(what, known) if node is not None else None
-    return known.index(text) if text is not None else None
+def _index(node: Node | None, what: str, known: Mapping[str, object] | None) -> int | None:
+    """The place of a dimension or level in the file; what is faulty itself is not checked."""
+    if node is None or known is None:
+        return None
+    text = node.choice(what, known)
+    return list(known).index(text) if text is not None else None
 
 
 def _members(
@@ -141,7 +142,7 @@ def _members(
 
 
 def _percent_of(
-    node: Node, tier: str | None, measure: Measure | None, types: Sequence[EventType], context: Context
+    node: Node, tier: str | None, measured: Measured, context: Context
 ) -> tuple[Measure | None, int]:
     source = context.source
     percent_node = node.get("percent_of")
@@ -151,18 +152,19 @@ def _percent_of(
         source.fault(node.key("percent_of"), "`percent_of` goes with household tier only")
     if not percent_node.mapping("percent_of", ("from",), (*MEASURE_KEYS[1:], "times")):
         return None, 1
-    percent_of, _ = read_measure(
-        percent_node, "percent_of", context, per_member=tier == "household", subject_as=types
-    )
+    # At person tier the key itself is the fault; whether members need an `across` is no question then.
+    percent_tier = None if tier == "person" else tier
+    percent_of = read_measure(percent_node, "percent_of", context, tier=percent_tier, like=measured.types)
     times_node = percent_node.get("times")
     times = times_node.integer("times", least=1) if times_node is not None else 1
-    if measure is not None and percent_of is not None and measure.is_money != percent_of.is_money:
-        first, second = ("money", "not") if measure.is_money else ("not money", "is")
+    ours, theirs = measured.is_money, percent_of.is_money
+    if ours is not None and theirs is not None and ours != theirs:
+        one, other = ("the indicator", "percent_of") if ours else ("percent_of", "the indicator")
         source.fault(
             percent_node.get("measure") or percent_node,
-            f"the indicator measures {first}, but percent_of {second}: either both are money or neither is",
+            f"{one} measures money and {other} does not: either both are money or neither is",
         )
-    return percent_of, times or 1
+    return percent_of.measure, times or 1
 
 
 def _fades(node: Node | None) -> tuple[int, int] | None:

@@ -78,29 +78,27 @@ class Known(msgspec.Struct, array_like=True):
                 return True
         return False
 
-    def add(self, event: Event, day: int) -> set[str] | None:
+    def add(self, event: Event, day: int) -> tuple[str, ...] | None:
         """Take in one event that is not too old.
 
         Returns:
-            The types whose live facts changed, or None for a duplicate, which changes nothing.
+            The types whose live facts changed, ascending, or None for a duplicate, which changes nothing.
         """
         source, name = event.source, event.id
         if self.has(source, name):
             return None
-        touched: set[str] = set()
+        killed: str | None = None
         target = event.supersedes
         if target is not None:
             killed = self._kill(source, target)
-            if killed is not None:
-                touched.add(killed)
             self.kills.append(Kill(event.time, source, target, day))
         if event.type == RETRACTED:
             self.spent.append(Spent(event.time, source, name, day))
-            return touched
+            return () if killed is None else (killed,)
         for kill in self.kills:
             if kill.target == name and kill.source == source:
                 self.spent.append(Spent(event.time, source, name, day))
-                return touched
+                return () if killed is None else (killed,)
         fact = Fact(event.time, source, name, day, event.data)
         facts = self.facts.get(event.type)
         if facts is None:
@@ -109,8 +107,9 @@ class Known(msgspec.Struct, array_like=True):
             facts.append(fact)
         else:
             insort(facts, fact, key=fact_key)
-        touched.add(event.type)
-        return touched
+        if killed is None or killed == event.type:
+            return (event.type,)
+        return (killed, event.type) if killed < event.type else (event.type, killed)
 
     def _kill(self, source: str, target: str) -> str | None:
         for type, facts in self.facts.items():

@@ -24,19 +24,22 @@ MEASURE_KEYS: Final = ("from", "where", "until", "within", "measure", "across")
 _ACROSS: Final = ("sum", "max", "per_member")
 _PLAIN: Final = ("count", "days_since")
 _OF_FIELD: Final = ("sum", "max", "min", "latest")
-_MEASURE: Final = re.compile(r"([a-z_]+)(?:\(\s*([^()\s]*)\s*\))?")
+_MEASURE: Final = re.compile(r"([a-z_]+)(?:\(([^()\s]+)\))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an indicator may name: the catalogue and the rest of the policy (None for what is faulty)."""
+    """What an indicator may name: the catalogue and the rest of the policy.
+
+    None stands for what is faulty itself: what names it has no fault of its own.
+    """
 
     source: Source
     places: Places
     catalog: Catalog
     parameters: Mapping[str, Sequence[tuple[int, Fraction]]]
-    dimensions: Mapping[str, Dimension | None]
-    levels: Mapping[str, Level | None]
+    dimensions: Mapping[str, Dimension | None] | None
+    levels: Mapping[str, Level | None] | None
 
     def fault_in(self, node: Node) -> FaultAt:
         """What reports a fault at a character of a scalar."""
@@ -47,107 +50,142 @@ class Context:
         return fault
 
 
-def is_about_person(types: Sequence[EventType]) -> bool | None:
-    """Whether types are about persons; None where there are none or they differ."""
-    subjects = {one.subject for one in types}
-    return subjects == {"person"} if len(subjects) == 1 else None
+@dataclass(frozen=True, slots=True)
+class Types:
+    """The types of a ``from`` or ``until``.
+
+    Attributes:
+        known: those of the catalogue.
+        complete: whether all are known; if not, a field that none of ``known`` has may be one of the others'.
+        about_person: whether they are about persons; None where there are none, or they differ.
+    """
+
+    known: tuple[EventType, ...] = ()
+    complete: bool = False
+
+    @property
+    def about_person(self) -> bool | None:
+        subjects = {one.subject for one in self.known}
+        return subjects == {"person"} if len(subjects) == 1 else None
+
+    @property
+    def names(self) -> str:
+        """The types' names, for messages."""
+        return _listed(one.type for one in self.known)
 
 
-def read_types(node: Node | None, key: str, context: Context) -> list[EventType]:
-    """The types of a ``from`` or ``until``; those that are faulty are left out."""
+def read_types(node: Node | None, key: str, context: Context) -> Types:
+    """The types of a ``from`` or ``until``."""
     source = context.source
-    found: list[EventType] = []
+    known: dict[str, EventType] = {}
+    complete = node is not None
     seen: set[str] = set()
+    mixed = False
     for item in (node.one_or_many(key) if node is not None else None) or []:
         name = item.string(f"a type of {key}")
         if name is None:
-            continue
-        if name in seen:
+            complete = False
+        elif name in seen:
             source.fault(item, f"the type `{name}` stands twice in `{key}`")
-            continue
-        seen.add(name)
-        if name in BUILT_IN:
+        elif name in BUILT_IN:
+            complete = False
             source.fault(item, f"`{name}` is built in: `{key}` takes types of the catalogue")
         elif name not in context.catalog.events:
+            complete = False
             source.fault(item, f"unknown type `{name}` in `{key}`", suggest(name, context.catalog.events))
         else:
-            one = context.catalog.events[name]
-            if found and one.subject != found[0].subject:
+            first = next(iter(known.values()), None)
+            one = known[name] = context.catalog.events[name]
+            if first is not None and first.subject != one.subject and not mixed:
+                mixed = True
                 source.fault(
                     item,
                     f"`{key}` mixes types about persons and households: "
-                    f"`{found[0].type}` is about a {found[0].subject}, `{name}` about a {one.subject}",
+                    f"`{first.type}` is about a {first.subject}, `{name}` about a {one.subject}",
                 )
-                continue
-            found.append(one)
-    return found
+        seen.add(name or "")
+    return Types(tuple(known.values()), complete)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was read of a measure: the whole (None after a fault), its types, and whether it is money."""
+
+    measure: Measure | None
+    types: Types
+    is_money: bool | None
+    """None where its function or field is faulty."""
 
 
 def read_measure(
-    node: Node, what: str, context: Context, *, per_member: bool, subject_as: Sequence[EventType] = ()
-) -> tuple[Measure | None, list[EventType]]:
+    node: Node, what: str, context: Context, *, tier: str | None, like: Types | None = None
+) -> Measured:
     """What is measured over matching facts.
 
     Args:
         node: the indicator, or its ``percent_of``; a mapping.
-        per_member: household tier, where types about persons need ``across``.
-        subject_as: types whose kind of subject ``from`` has to share.
-
-    Returns:
-        The measure (None after a fault) and the types of ``from``.
+        tier: the indicator's; None where it is faulty.
+        like: types whose kind of subject ``from`` has to share.
     """
     source = context.source
     before = len(source.faults)
     from_node = node.get("from")
     types = read_types(from_node, "from", context)
-    about_person = is_about_person(types)
-    if subject_as and types and types[0].subject != subject_as[0].subject and from_node is not None:
-        source.fault(
-            _first(from_node),
-            f"`{types[0].type}` is about a {types[0].subject}, "
-            f"but the indicator's `from` about a {subject_as[0].subject}",
-        )
+    if like is not None and from_node is not None:
+        _check_subject(from_node, types, like, source)
     until = _until(node.get("until"), types, context)
     where = _where(node.get("where"), types, context)
     within = _within(node.get("within"), context)
-    function, field, is_money = _function(node.get("measure"), types, source)
-    across = _across(node, what, about_person, per_member, source)
+    function, field, is_money = _function(node.get("measure"), types, context)
+    across = _across(node, what, types, tier, source)
+    about_person = types.about_person
     if len(source.faults) > before or about_person is None or function is None:
-        return None, types
+        return Measured(None, types, is_money if function is not None else None)
     measure = Measure(
-        types=tuple(one.type for one in types),
+        types=tuple(one.type for one in types.known),
         about_person=about_person,
         function=function,
         field=field,
         is_money=is_money,
         where=where,
-        until=tuple(until),
+        until=tuple(one.type for one in until.known),
         within_days=within,
         across=across,
     )
-    return measure, types
+    return Measured(measure, types, is_money)
 
 
-def _first(node: Node) -> Node:
+def first_type(node: Node) -> Node:
+    """The first type of a ``from``."""
     return node.elements()[0] if node.kind == "list" and node.elements() else node
 
 
-def _until(node: Node | None, types: Sequence[EventType], context: Context) -> list[str]:
+def _check_subject(node: Node, types: Types, like: Types, source: Source) -> None:
+    if types.about_person is not None and like.about_person is not None:
+        one, other = types.known[0], like.known[0]
+        if one.subject != other.subject:
+            source.fault(
+                first_type(node),
+                f"`{one.type}` is about a {one.subject}, but the indicator's `from` about a {other.subject}",
+            )
+
+
+def _until(node: Node | None, types: Types, context: Context) -> Types:
     until = read_types(node, "until", context)
-    measured = {one.type for one in types}
+    subjects = {one.subject for one in types.known}
     for item in [] if node is None else node.elements() if node.kind == "list" else [node]:
         ending = context.catalog.events.get(item.text)
-        if ending is None or ending not in until:
+        if ending is None:
             continue
-        if ending.type in measured:
+        if ending in types.known:
             context.source.fault(item, f"`{ending.type}` stands in both `from` and `until`")
-        elif types and ending.subject != types[0].subject:
+        elif subjects and ending.subject not in subjects:
             context.source.fault(
                 item,
-                f"`{ending.type}` is about a {ending.subject}, but `from` about a {types[0].subject}: "
+                f"`{ending.type}` is about a {ending.subject}, but `from` about a {types.known[0].subject}: "
                 "it cannot end such a fact",
             )
-    return [one.type for one in until]
+    return until
 
 
 def _within(node: Node | None, context: Context) -> int | None:
@@ -161,12 +199,19 @@ def _within(node: Node | None, context: Context) -> int | None:
     return days
 
 
-def _where(node: Node | None, types: Sequence[EventType], context: Context) -> Expression | None:
+def _where(node: Node | None, types: Types, context: Context) -> Expression | None:
     text = node.string("where") if node is not None else None
-    if node is None or text is None or not types:
+    if node is None or text is None:
         return None
-    scope = Scope(_fields(types), f"field of {_listed(one.type for one in types)}")
+    scope = Scope(_fields(types.known), f"field of {types.names}", perhaps=_perhaps(types, context))
     return read_condition(text, scope, context.fault_in(node))
+
+
+def _perhaps(types: Types, context: Context) -> frozenset[str]:
+    """Fields that may belong to a type that is misspelt."""
+    if types.complete:
+        return frozenset()
+    return frozenset(name for event in context.catalog.events.values() for name in event.data)
 
 
 def _fields(types: Sequence[EventType]) -> dict[str, Known]:
@@ -195,36 +240,33 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(listed[:4]) + (f" and {len(listed) - 4} more" if len(listed) > 4 else "")
 
 
-def _function(
-    node: Node | None, types: Sequence[EventType], source: Source
-) -> tuple[Function | None, str | None, bool]:
+def _function(node: Node | None, types: Types, context: Context) -> tuple[Function | None, str | None, bool]:
     """The function, its field and whether that is money; no function after a fault."""
     if node is None:
         return "count", None, False
+    source = context.source
     text = node.string("measure")
     if text is None:
         return None, None, False
-    match = _MEASURE.fullmatch(text.strip())
+    match = _MEASURE.fullmatch(text)
     function, name = match.groups() if match is not None else (None, None)
     if function in _PLAIN and name is None:
         return cast(Function, function), None, False
     if function not in _OF_FIELD or name is None:
         source.fault(node, f"unknown measure `{text}`: expected {_EXPECTED}", _hint(text, function, name))
         return None, None, False
-    if not types:
-        return None, None, False
     kinds: dict[str, list[str]] = {}
-    for one in types:
+    for one in types.known:
         if name in one.data:
             kinds.setdefault(one.data[name].kind, []).append(one.type)
+    if not kinds and name in _perhaps(types, context):
+        return None, None, False
     if not kinds:
-        numbers = [
-            field.name for one in types for field in one.data.values() if field.kind in ("integer", "money")
-        ]
+        fields = [field for one in types.known for field in one.data.values()]
+        numbers = [field.name for field in fields if field.kind in ("integer", "money")]
+        of = f" of {types.names}" if types.known else ""
         source.fault(
-            node,
-            f"unknown field `{name}` in `{text}`: expected a number of {_listed(one.type for one in types)}",
-            suggest(name, numbers),
+            node, f"unknown field `{name}` in `{text}`: expected a number{of}", suggest(name, numbers)
         )
         return None, None, False
     wrong = {kind: of for kind, of in kinds.items() if kind not in ("integer", "money")}
@@ -252,25 +294,22 @@ def _hint(text: str, function: str | None, name: str | None) -> str:
     return suggest(function or text, (*_PLAIN, *_OF_FIELD))
 
 
-def _across(
-    node: Node, what: str, about_person: bool | None, per_member: bool, source: Source
-) -> Across | None:
+def _across(node: Node, what: str, types: Types, tier: str | None, source: Source) -> Across | None:
     across_node = node.get("across")
     if across_node is None:
-        if per_member and about_person:
+        if tier == "household" and types.about_person:
             source.fault(
                 node,
                 f"{what} lacks the key `across`: its types are about persons, so each member is measured",
                 f"one of: {', '.join(_ACROSS)}",
             )
         return None
-    if not per_member:
+    if tier == "person":
         source.fault(node.key("across"), "`across` has a meaning at household tier only")
         return None
-    if about_person is False:
+    if types.about_person is False:
         source.fault(
-            node.key("across"),
-            "`across` has no meaning here: the types are about households, not their members",
+            node.key("across"), "`across` has no meaning here: the types are about households, not members"
         )
         return None
     return cast("Across | None", across_node.choice("across", _ACROSS))

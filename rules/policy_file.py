@@ -51,15 +51,15 @@ def _read(source: Source, root: Node, catalog: Catalog) -> Policy | None:
     version = version_node.integer("version") if version_node is not None else None
     timezone = _timezone(root.get("timezone"))
     parameters = _parameters(root.get("parameters"))
-    dimensions = _dimensions(root.get("dimensions"))
-    levels = _levels(root.get("levels"))
+    dimensions_node, levels_node = root.get("dimensions"), root.get("levels")
+    dimensions, levels = _dimensions(dimensions_node), _levels(levels_node)
     context = Context(
         source=source,
         places=Places(source.raw),
         catalog=catalog,
         parameters={id_: () if one is None else one.values for id_, one in parameters.items()},
-        dimensions=dimensions,
-        levels=levels,
+        dimensions=dimensions if dimensions_node is not None and dimensions_node.kind == "list" else None,
+        levels=levels if levels_node is not None and levels_node.kind == "list" else None,
     )
     indicators = read_indicators(root.get("indicators"), context)
     if source.faults or name is None or version is None or timezone is None:

@@ -39,7 +39,7 @@ def recompute(home: Household, rules: Rules, today: int) -> None:
         soon = min(soon, period.until)
     for resident in members:
         facts = resident.known.facts
-        concerned = {index for type in facts for index in by_type.get(type, ())}
+        concerned = {index for type in facts for index, _ in by_type.get(type, ())}
         for index in sorted(concerned):
             given, change = rules.person[index].points(facts, today, period.tables[index])
             if given:
@@ -61,88 +61,101 @@ def recompute(home: Household, rules: Rules, today: int) -> None:
     home.digest = rules.digest
 
 
-def refresh(home: Household, rules: Rules, today: int, resident: Resident | None, types: Iterable[str]) -> None:
+def refresh(home: Household, rules: Rules, today: int, resident: Resident | None, types: Iterable[str]) -> bool:
     """Bring the caches up to date after facts of these types changed, of a resident or the household's own.
 
     The next day can only come nearer: where a change takes a reason for it away, the household is looked
     at once too often, never too late.
+
+    Args:
+        types: in an order that a replay repeats.
+
+    Returns:
+        Whether any points changed.
     """
-    period = rules.period_at(today)
-    tables = period.tables
+    tables = rules.period_at(today).tables
     soon = home.next_day
+    has_changed = False
+    recount: tuple[int, ...] = ()
     members: list[Resident] | None = None
-    recount: set[int] = set()
-    household: set[int] = set()
-    for type in sorted(types):  # a set's order differs between processes, a replay's must not
+    for type in types:
         if resident is not None:
             facts = resident.known.facts
             points = resident.points
-            for index in rules.person_by_type.get(type, ()):
-                given, change = rules.person[index].points(facts, today, tables[index])
+            for index, indicator in rules.person_by_type.get(type, ()):
+                given, change = indicator.points(facts, today, tables[index])
                 if change < soon:
                     soon = change
                 if given != points.get(index, 0):
-                    if given:
-                        points[index] = given
-                    else:
-                        del points[index]
-                    recount.update(rules.members_by_indicator.get(index, ()))
-        household.update(rules.household_by_type.get(type, ()))
-    if household or recount:
-        members = home.members
-        for index in household:
-            given, change = rules.household[index].points(home.own.facts, members, today, tables[index])
+                    has_changed = True
+                    _put(points, index, given)
+                    recount += rules.members_by_indicator.get(index, ())
+        for index, shared in rules.household_by_type.get(type, ()):
+            if members is None:
+                members = home.members
+            given, change = shared.points(home.own.facts, members, today, tables[index])
             if change < soon:
                 soon = change
-            _put(home.points, index, given)
+            if given != home.points.get(index, 0):
+                has_changed = True
+                _put(home.points, index, given)
+    if recount:
+        members = home.members
         for index in recount:
             _put(home.points, index, tables[index].whole(rules.members[index].measured(members, today)))
     home.next_day = soon
+    return has_changed
 
 
 def _put(points: dict[int, int], index: int, given: int) -> None:
     if given:
         points[index] = given
-    elif index in points:
-        del points[index]
+    else:
+        points.pop(index, None)
 
 
 def add_up(home: Household, rules: Rules) -> Score:
     """The score that the caches give; of a household without members: 0 and no floor."""
     members = home.members
-    dimension_of = rules.dimension_of
-    floor_of = rules.floor_of
-    totals = [0] * len(rules.caps)
+    caps = rules.caps
+    totals = [0] * len(caps)
     if not members:
         return Score(0, tuple(totals), 0)
+    dimension_of = rules.dimension_of
+    floor_of = rules.floor_of
     floor = 0
-    for index in home.points if floor_of else ():
-        if index in floor_of and floor_of[index] >= floor:
-            floor = floor_of[index] + 1
-    greatest: list[int] | None = None if all(rules.adds_members) else [0] * len(totals)
-    first = True
+    greatest: dict[int, int] | None = None
     for resident in members:
-        if greatest is None:
-            for index, given in resident.points.items():
-                totals[dimension_of[index]] += given
+        points = resident.points
+        if rules.greatest_dimensions:
+            mine = dict.fromkeys(rules.greatest_dimensions, 0)
+            for index, given in points.items():
+                dimension = dimension_of[index]
+                if dimension in mine:
+                    mine[dimension] += given
+                else:
+                    totals[dimension] += given
+            greatest = mine if greatest is None else {at: max(greatest[at], mine[at]) for at in mine}
         else:
-            mine = [0] * len(totals)
-            for index, given in resident.points.items():
-                mine[dimension_of[index]] += given
-            for at, given in enumerate(mine):
-                if rules.adds_members[at]:
-                    totals[at] += given
-                elif first or given > greatest[at]:
-                    greatest[at] = given
-            first = False
-        if floor_of:
-            for index in resident.points:
-                if index in floor_of and floor_of[index] >= floor:
-                    floor = floor_of[index] + 1
-    if greatest is not None:
-        for at, given in enumerate(greatest):
-            totals[at] += given
+            for index, given in points.items():
+                totals[dimension_of[index]] += given
+        for index in points:
+            if index in floor_of and floor_of[index] > floor:
+                floor = floor_of[index]
+    for at, given in (greatest or {}).items():
+        totals[at] += given
     for index, given in home.points.items():
         totals[dimension_of[index]] += given
-    capped = tuple(min(max(total, 0), cap) for total, cap in zip(totals, rules.caps, strict=True))
-    return Score(sum(capped), capped, floor)
+        if index in floor_of and floor_of[index] > floor:
+            floor = floor_of[index]
+    total = 0
+    for at, cap in enumerate(caps):
+        given = totals[at]
+        if given < 0:
+            totals[at] = 0
+        elif given > cap:
+            totals[at] = cap
+            total += cap
+        else:
+            total += given
+    return Score(total, tuple(totals), floor)

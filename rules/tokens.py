@@ -127,10 +127,14 @@ class Reader:
             at = match.end()
         self._tokens.append(Token("end", "", at))
 
+    def is_at_end(self) -> bool:
+        """Whether the whole text is read."""
+        return self.peek().kind == "end" and self._unread is None
+
     def finish(self, expected: str) -> None:
         """Check that nothing is left over."""
         token = self.peek()
-        if token.kind != "end" or self._unread is not None:
+        if not self.is_at_end():
             hint = ""
             if token.kind == "name" and token.text.lower() in self._words:
                 hint = f"write `{token.text.lower()}`"
