@@ -7,6 +7,7 @@ for, and every failure to reach a broker becomes a :class:`BrokerUnavailableErro
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import kafka
 import kafka.admin
 import kafka.errors
 
-from streams.errors import BrokerUnavailableError, TransportError
+from streams.errors import BrokerUnavailableError, SettingsError, TransportError
 
 #: kafka-python reports each refused connection as a warning of several lines; what they say in the end
 #: reaches the user as the text of one error.
@@ -37,11 +38,16 @@ class Connection:
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     timeout_seconds: float = 10.0
 
+    @property
+    def servers(self) -> list[str]:
+        """Each ``host:port``."""
+        return [part.strip() for part in self.bootstrap.split(",") if part.strip()]
+
     def common(self) -> dict[str, Any]:
         """The arguments that every client has."""
         return {
             **self.options,
-            "bootstrap_servers": [part.strip() for part in self.bootstrap.split(",") if part.strip()],
+            "bootstrap_servers": self.servers,
             "bootstrap_timeout_ms": int(self.timeout_seconds * 1000),
         }
 
@@ -56,8 +62,26 @@ class Connection:
         )
 
 
+def _reach(connection: Connection) -> None:
+    """Fail at once where nobody listens: kafka-python would try until its timeout, and leak its sockets."""
+    problem: OSError | None = None
+    for server in connection.servers:
+        host, _, port = server.rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=connection.timeout_seconds):
+                return
+        except OSError as error:
+            problem = error
+        except ValueError:
+            raise SettingsError(f"`{server}` names no Kafka broker: expected host:port") from None
+    if problem is not None:
+        raise problem
+
+
 def one_line(error: BaseException) -> str:
     """An error's name and the first line of its text."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     told = str(error).strip().splitlines()
     name = type(error).__name__
     return told[0] if told and told[0].startswith(name) else ": ".join([name, *told[:1]])
@@ -80,6 +104,7 @@ def admin(connection: Connection) -> Iterator[Any]:
         BrokerUnavailableError: nobody answers.
     """
     with _named(connection):
+        _reach(connection)
         client = kafka.admin.KafkaAdminClient(**connection.common())
     try:
         with _named(connection):
@@ -111,6 +136,7 @@ def producer(connection: Connection, **options: Any) -> Producer:
         BrokerUnavailableError: nobody answers.
     """
     with _named(connection):
+        _reach(connection)
         return Producer(
             **{
                 **connection.common(),
@@ -129,6 +155,7 @@ def consumer(connection: Connection, **options: Any) -> Any:
         BrokerUnavailableError: nobody answers.
     """
     with _named(connection):
+        _reach(connection)
         return kafka.KafkaConsumer(
             **{
                 **connection.common(),

@@ -29,7 +29,6 @@ _IN_FLIGHT_LINES: Final = 10_000
 _IN_FLIGHT_BYTES: Final = 16_777_216
 _SAVE_SECONDS: Final = 1.0
 _BLANK: Final = b" \t\r\n"
-_TOO_LARGE: Final = (kafka.errors.MessageSizeTooLargeError, kafka.errors.RecordListTooLargeError)
 
 
 @dataclass(slots=True)
@@ -278,10 +277,9 @@ class _Run:
         elif isinstance(sent.future, Refused):
             self._keep(sent, sent.future)
         elif sent.future.failed():
-            error = sent.future.exception
-            if not isinstance(error, _TOO_LARGE):
-                raise error
-            self._keep(sent, Refused("too-large", "the broker takes no record of this size"))
+            # After any refusal kafka-python fails the records behind it with the same error, so no single
+            # line can be blamed: the run stops here, and the next one begins with this line.
+            raise sent.future.exception
         else:
             self.summary.published += 1
         self.waiting.popleft()

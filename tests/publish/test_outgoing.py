@@ -171,7 +171,9 @@ def test_the_estimated_size_is_never_below_kafkas_own() -> None:
     from kafka.record.default_records import DefaultRecordBatchBuilder
 
     @settings(max_examples=100, deadline=None)
-    @given(st.binary(max_size=300), st.binary(max_size=300) | st.none(), st.dictionaries(st.text(), st.binary()))
+    @given(
+        st.binary(max_size=300), st.binary(max_size=300) | st.none(), st.dictionaries(st.text(), st.binary())
+    )
     def check(value: bytes, key: bytes | None, headers: dict[str, bytes]) -> None:
         pairs = list(headers.items())
         builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 10_000_000)
