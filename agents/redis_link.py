@@ -15,7 +15,7 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -60,7 +60,7 @@ class RedisHome:
     url: str = "redis://127.0.0.1:6379/0"
     cluster: bool = False
     username: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     tls_ca: str | None = None
     tls_certificate: str | None = None
     tls_key: str | None = None

@@ -1,10 +1,10 @@
 """Apache Kafka and Valkey from pip packages alone, as processes of this user.
 
-    stack = Stack(data_dir)
-    stack.up()              # returns when both answer
-    stack.kafka_bootstrap   # 127.0.0.1:19092
-    stack.redis_url         # redis://127.0.0.1:16379/0
-    stack.down()
+stack = Stack(data_dir)
+stack.up()              # returns when both answer
+stack.kafka_bootstrap   # 127.0.0.1:19092
+stack.redis_url         # redis://127.0.0.1:16379/0
+stack.down()
 """
 
 from __future__ import annotations

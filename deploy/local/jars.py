@@ -86,19 +86,20 @@ def ensure(
     done = len(wanted) - len(missing)
     if missing:
         progress(f"Fetching Kafka {KAFKA_VERSION}", done, len(wanted))
-        with _writable(folder), tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as scratch:
-            with concurrent.futures.ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
-                tasks = {
-                    pool.submit(_fetch, jar, folder, Path(scratch), repository): jar for jar in missing
-                }
-                try:
-                    for task in concurrent.futures.as_completed(tasks):
-                        task.result()
-                        done += 1
-                        progress(f"Fetched {tasks[task].file_name}", done, len(wanted))
-                except BaseException:
-                    pool.shutdown(cancel_futures=True)
-                    raise
+        with (
+            _writable(folder),
+            tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as scratch,
+            concurrent.futures.ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool,
+        ):
+            tasks = {pool.submit(_fetch, jar, folder, Path(scratch), repository): jar for jar in missing}
+            try:
+                for task in concurrent.futures.as_completed(tasks):
+                    task.result()
+                    done += 1
+                    progress(f"Fetched {tasks[task].file_name}", done, len(wanted))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
     return [folder / jar.file_name for jar in wanted]
 
 
@@ -147,7 +148,7 @@ def _fetch(jar: Jar, folder: Path, scratch: Path, repository: str | None) -> Non
     try:
         found = Path(artifact.resolve())
         if not _is_verified(found, jar.sha256) and found.is_relative_to(shared):
-            found = Path(context.resolver.download(artifact))
+            found = Path(context.resolver.download(artifact) or found)
     except OSError as error:  # requests' errors are of this kind too
         if error.errno == errno.ENOSPC:
             raise
@@ -187,7 +188,12 @@ def resolve_lock() -> list[Jar]:
         for dependency in sorted(inputs + transitive, key=lambda d: (d.groupId, d.artifactId)):
             data = Path(dependency.artifact.resolve()).read_bytes()
             jars.append(
-                Jar(dependency.groupId, dependency.artifactId, dependency.version, hashlib.sha256(data).hexdigest())
+                Jar(
+                    dependency.groupId,
+                    dependency.artifactId,
+                    dependency.version,
+                    hashlib.sha256(data).hexdigest(),
+                )
             )
     return jars
 

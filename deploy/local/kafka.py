@@ -167,7 +167,9 @@ class Kafka:
             ) from None
         if done.returncode != 0:
             said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-            cause = next((line for line in said if "rror" in line or "xception" in line), said[-1] if said else "")
+            cause = next(
+                (line for line in said if "rror" in line or "xception" in line), said[-1] if said else ""
+            )
             raise StartError(f"Kafka could not make its data folder {self.folder / 'data'}: {cause.strip()}")
 
 

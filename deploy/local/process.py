@@ -86,9 +86,7 @@ class ManagedProcess:
         except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None
 
-    def spawn(
-        self, command: Sequence[str], *, port: int, marker: str, environment: Mapping[str, str]
-    ) -> int:
+    def spawn(self, command: Sequence[str], *, port: int, marker: str, environment: Mapping[str, str]) -> int:
         """Start the command in a session of its own, its output appended to the log; return the pid."""
         self.forget()
         if self.log_file.exists() and self.log_file.stat().st_size > LOG_LIMIT_BYTES:

@@ -167,7 +167,7 @@ class Stack:
         return self.status()
 
     def down(self, progress: Progress = lambda what, done, total: None) -> dict[str, bool | None]:
-        """Stop both servers: ``None`` was not running, ``True`` ended by itself, ``False`` had to be forced."""
+        """Stop both servers: ``None`` did not run, ``True`` ended by itself, ``False`` had to be forced."""
         if not self.folder.exists():
             return {server.name: None for server in (self.kafka, self.valkey)}
         with self._locked():
@@ -260,8 +260,8 @@ class Stack:
             record = process.record()
             if record is not None and record.port != server.port and process.running() is not None:
                 raise LocalStackError(
-                    f"{server.title} of {self.data_dir} already runs on port {record.port}, not {server.port}: "
-                    f"stop it with `hearthwatch local down`, or set {server.variable}={record.port}"
+                    f"{server.title} of {self.data_dir} already runs on port {record.port}, "
+                    f"not {server.port}: stop it with `hearthwatch local down`, or set {server.variable}={record.port}"
                 )
 
     def _check_versions(self) -> None:
@@ -339,8 +339,8 @@ class Stack:
             if error.errno == errno.ENOSPC:
                 raise _disk_full(self.data_dir) from None
             raise LocalStackError(
-                f"cannot write to {self.folder} ({error.strerror}): make it writable, or choose another folder "
-                "with HEARTHWATCH_DATA_DIR"
+                f"cannot write to {self.folder} ({error.strerror}): make it writable, or choose another "
+                "folder with HEARTHWATCH_DATA_DIR"
             ) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -356,7 +356,10 @@ _CAUSES: Sequence[tuple[str, str]] = (
     ("Cannot allocate memory", "the machine is out of memory; stop something large"),
     ("Could not reserve enough space", "the machine is out of memory; stop something large"),
     ("OutOfMemoryError", "it ran out of memory; stop something large"),
-    ("Bad file format reading the append only file", "its data is damaged; `hearthwatch local reset` erases it"),
+    (
+        "Bad file format reading the append only file",
+        "its data is damaged; `hearthwatch local reset` erases it",
+    ),
     ("Permission denied", "it may not write to its folder; make that writable for this user"),
 )
 

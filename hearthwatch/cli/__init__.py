@@ -80,7 +80,7 @@ def root(config: str | None) -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command line and leave with its exit status; never a traceback for a fault of input or network."""
+    """Run the command line and leave with its exit status; no traceback for a fault of input or network."""
     sys.exit(run(args))
 
 

@@ -1,0 +1,439 @@
+"""Every setting, with its default, its bounds and its meaning.
+
+A setting comes from the variable ``HEARTHWATCH_<NAME>``, or from ``<name>`` in the TOML or YAML file that
+``HEARTHWATCH_CONFIG`` names (a variable goes before the file); a secret also from the file that
+``HEARTHWATCH_<NAME>_FILE`` names. The page docs/reference/settings.md is written from this module.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from deploy.local.stack import KAFKA_PORT, VALKEY_PORT, default_data_dir
+from streams.errors import SettingsError
+
+PREFIX = "HEARTHWATCH_"
+CONFIG_VARIABLE = "HEARTHWATCH_CONFIG"
+LOCAL = "127.0.0.1"
+
+_PACKAGES = Path(__file__).resolve().parent.parent
+
+
+def _setting(default: Any, allowed: str, group: str, default_text: str = "", **bounds: Any) -> Any:
+    """One setting; its meaning is the docstring below it.
+
+    Args:
+        allowed: what may be given, as a fault says it.
+        group: the section of the reference page.
+        default_text: the default in words, where the value itself does not say it.
+    """
+    extra: dict[str, Any] = {"allowed": allowed, "group": group, "default_text": default_text}
+    return Field(default, json_schema_extra=extra, **bounds)
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+MetricsPort = Annotated[int, Field(ge=0, le=65535)]
+Partitions = Annotated[int, Field(ge=1, le=1024)]
+
+_PORT = "a port, 1 to 65535"
+_METRICS_PORT = "a port, 0 to 65535 (0: any free one)"
+_FILE = "the path of a file that can be read"
+_SWITCH = "true or false"
+_PARTITIONS = "a whole number, 1 to 1024; it cannot be changed once the topic holds records"
+_CLUSTER = "How to reach Kafka"
+_REDIS = "How to reach Redis or Valkey"
+_LOCAL = "The embedded servers"
+_RULES = "What is monitored, and how"
+_TOPICS = "Topics"
+_WORKERS = "Workers"
+
+
+class Settings(BaseSettings):
+    """All settings of one program run; immutable. Secrets show as ``**********`` wherever it is printed."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        validate_default=False,
+        hide_input_in_errors=True,
+    )
+
+    catalog: Path = _setting(
+        _PACKAGES / "streams" / "catalogs" / "wuchang.yaml",
+        "the path of a YAML file",
+        _RULES,
+        "the Wuchang catalogue",
+    )
+    """The catalogue: which department may send which events (`hearthwatch catalog check` reads it)."""
+    policy: Path = _setting(
+        _PACKAGES / "rules" / "policies" / "wuchang.yaml",
+        "the path of a YAML file",
+        _RULES,
+        "the Wuchang policy",
+    )
+    """The policy: indicators, points, levels (`hearthwatch policy check` reads it)."""
+    clock: Literal["wall", "log"] = _setting("wall", "`wall` or `log`", _RULES)
+    """Whose time it is: `wall`, the broker's clock, for production; `log`, the time in the records, for
+    demos, tests and replays, where only records and `hearthwatch tick` let days pass."""
+
+    data_dir: Path = _setting(
+        None,
+        "the path of a folder",
+        _LOCAL,
+        "`hearthwatch` in the user's data directory (`~/.local/share` on Linux)",
+    )
+    """Data, logs and pid files of the embedded servers and of detached workers."""
+    jars_dir: Path = _setting(
+        None, "the path of a folder", _LOCAL, "`hearthwatch/jars` in the user's data directory"
+    )
+    """Kafka's jars (45 MB), fetched once and shared by all data directories."""
+    maven_repository: str | None = _setting(
+        None, "a URL that begins with https:// or http://", _LOCAL, "Maven's central repository"
+    )
+    """A mirror to fetch the jars from; wherever a jar comes from, it must have its pinned SHA-256."""
+    kafka_port: Port = _setting(KAFKA_PORT, _PORT, _LOCAL)
+    """Port of the embedded Kafka, on 127.0.0.1 only."""
+    kafka_controller_port: Port = _setting(None, _PORT, _LOCAL, "the port after `HEARTHWATCH_KAFKA_PORT`")
+    """Port on which the embedded Kafka talks to itself."""
+    valkey_port: Port = _setting(VALKEY_PORT, _PORT, _LOCAL)
+    """Port of the embedded Valkey, on 127.0.0.1 only."""
+
+    kafka_bootstrap: str = _setting(
+        None, "host:port, several with commas between", _CLUSTER, "the embedded Kafka (`127.0.0.1:19092`)"
+    )
+    """Brokers to ask first."""
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = _setting(
+        "PLAINTEXT", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", _CLUSTER
+    )
+    """How the brokers are talked to: SSL is TLS, SASL is user and password."""
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] = _setting(
+        "SCRAM-SHA-512", "SCRAM-SHA-256, SCRAM-SHA-512 or PLAIN", _CLUSTER
+    )
+    """How user and password are proved, with the SASL protocols."""
+    kafka_username: str | None = _setting(None, "a text", _CLUSTER)
+    """The user, with the SASL protocols."""
+    kafka_password: SecretStr | None = _setting(None, "a text", _CLUSTER)
+    """The user's password."""
+    kafka_ca_file: Path | None = _setting(None, _FILE, _CLUSTER, "the system's authorities")
+    """Certificates (PEM) of the authorities that vouch for the brokers, with the SSL protocols."""
+    kafka_cert_file: Path | None = _setting(None, _FILE, _CLUSTER)
+    """Our own certificate (PEM), where the brokers ask for one."""
+    kafka_key_file: Path | None = _setting(None, _FILE, _CLUSTER)
+    """The key (PEM) of our own certificate."""
+    kafka_key_password: SecretStr | None = _setting(None, "a text", _CLUSTER)
+    """The password of that key."""
+    kafka_check_hostname: bool = _setting(True, _SWITCH, _CLUSTER)
+    """Whether a broker's certificate must name the host that it was reached at."""
+
+    redis_url: str = _setting(
+        None,
+        "redis://host:port/db, rediss:// for TLS, or unix:///path; of a cluster several with commas between",
+        _REDIS,
+        "the embedded Valkey (`redis://127.0.0.1:16379/0`)",
+        repr=False,  # it may hold a password
+    )
+    """The server of the ledger."""
+    redis_cluster: bool = _setting(False, _SWITCH, _REDIS)
+    """Whether it is a Redis Cluster; then the URL names one node or more, and the database is 0."""
+    redis_username: str | None = _setting(None, "a text", _REDIS)
+    """The user, where the server has users."""
+    redis_password: SecretStr | None = _setting(None, "a text", _REDIS)
+    """The password; it goes before one in the URL."""
+    redis_ca_file: Path | None = _setting(None, _FILE, _REDIS, "the system's authorities")
+    """Certificates (PEM) of the authorities that vouch for the server, with rediss://."""
+    redis_cert_file: Path | None = _setting(None, _FILE, _REDIS)
+    """Our own certificate (PEM), where the server asks for one."""
+    redis_key_file: Path | None = _setting(None, _FILE, _REDIS)
+    """The key (PEM) of our own certificate."""
+    redis_check_hostname: bool = _setting(True, _SWITCH, _REDIS)
+    """Whether the server's certificate must name the host that it was reached at."""
+    redis_namespace: str = _setting(
+        "hearthwatch",
+        "1 to 64 of a-z A-Z 0-9 . _ - (no braces: they choose a cluster's slot)",
+        _REDIS,
+        pattern=r"^[A-Za-z0-9._-]{1,64}$",
+    )
+    """The beginning of every key, so that several installations can share a server."""
+
+    life_partitions: Partitions = _setting(4, _PARTITIONS, _TOPICS)
+    """Partitions of each `life.<department>` topic."""
+    person_partitions: Partitions = _setting(8, _PARTITIONS, _TOPICS)
+    """Partitions of `person.events`: the most person workers that can share the work."""
+    household_partitions: Partitions = _setting(8, _PARTITIONS, _TOPICS)
+    """Partitions of `household.facts`: the most household workers that can share the work."""
+    warnings_partitions: Partitions = _setting(4, _PARTITIONS, _TOPICS)
+    """Partitions of `warnings`."""
+    replication_factor: int = _setting(
+        1, "a whole number, 1 to 15, at most the number of brokers (3 in production)", _TOPICS, ge=1, le=15
+    )
+    """Copies of every partition."""
+    life_retention_days: int = _setting(400, "a whole number of days, 1 to 36500", _TOPICS, ge=1, le=36_500)
+    """How long `life.*` keeps what departments sent, with `clock: wall` (with `clock: log`: for ever)."""
+
+    worker_name: str | None = _setting(
+        None,
+        "1 to 100 of a-z A-Z 0-9 . _ -",
+        _WORKERS,
+        "the stage and a number",
+        pattern=r"^[A-Za-z0-9._-]{1,100}$",
+    )
+    """The name of this worker, the same at each start: the brokers then take a restart for a pause."""
+    metrics_host: str = _setting(LOCAL, "an address of this machine, or 0.0.0.0 for all", _WORKERS)
+    """Where the workers' metrics are served."""
+    intake_metrics_port: MetricsPort = _setting(19101, _METRICS_PORT, _WORKERS)
+    """Port of the intake worker's metrics; a second worker of a stage on one machine takes another."""
+    person_metrics_port: MetricsPort = _setting(19102, _METRICS_PORT, _WORKERS)
+    """Port of the person worker's metrics."""
+    household_metrics_port: MetricsPort = _setting(19103, _METRICS_PORT, _WORKERS)
+    """Port of the household worker's metrics."""
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "debug, info, warning or error", _WORKERS
+    )
+    """The least severe messages that are logged."""
+    log_format: Literal["text", "json"] = _setting("text", "text or json", _WORKERS)
+    """Lines for people, or one JSON object a line."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_from_others(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Fill the defaults that depend on the user or on another setting."""
+        values = dict(given)
+        values.setdefault("data_dir", default_data_dir())
+        values.setdefault("jars_dir", default_data_dir() / "jars")
+        kafka_port = _port_or(values.get("kafka_port"), KAFKA_PORT)
+        values.setdefault("kafka_bootstrap", f"{LOCAL}:{kafka_port}")
+        values.setdefault("kafka_controller_port", kafka_port + 1 if kafka_port < 65535 else kafka_port - 1)
+        values.setdefault(
+            "redis_url", f"redis://{LOCAL}:{_port_or(values.get('valkey_port'), VALKEY_PORT)}/0"
+        )
+        return values
+
+    @field_validator("catalog", "policy", "data_dir", "jars_dir", mode="after")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().absolute()  # workers may be started from another folder
+
+    @field_validator(
+        "kafka_ca_file",
+        "kafka_cert_file",
+        "kafka_key_file",
+        "redis_ca_file",
+        "redis_cert_file",
+        "redis_key_file",
+    )
+    @classmethod
+    def _readable(cls, path: Path | None) -> Path | None:
+        if path is None:
+            return None
+        path = path.expanduser().absolute()
+        if not path.is_file() or not os.access(path, os.R_OK):
+            raise ValueError("no such file, or not readable")
+        return path
+
+    @field_validator("kafka_bootstrap")
+    @classmethod
+    def _addresses(cls, text: str) -> str:
+        for part in text.split(","):
+            host, colon, port = part.strip().rpartition(":")
+            if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+                raise ValueError("not host:port")
+        return text
+
+    @field_validator("redis_url")
+    @classmethod
+    def _urls(cls, text: str) -> str:
+        for part in text.split(","):
+            address = urlsplit(part if "//" in part else f"redis://{part}")
+            place = address.path if address.scheme == "unix" else address.hostname
+            if address.scheme not in {"redis", "rediss", "unix"} or not place:
+                raise ValueError("not such a URL")
+            _ = address.port  # raises ValueError where it is no port
+        return text
+
+    @field_validator("maven_repository")
+    @classmethod
+    def _web_address(cls, text: str | None) -> str | None:
+        if text is not None and not text.startswith(("https://", "http://")):
+            raise ValueError("not such a URL")
+        return text
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        protocol = self.kafka_security_protocol
+        if protocol.startswith("SASL") and not (self.kafka_username and self.kafka_password):
+            raise ValueError(
+                f"HEARTHWATCH_KAFKA_SECURITY_PROTOCOL is {protocol}, which needs HEARTHWATCH_KAFKA_USERNAME "
+                "and HEARTHWATCH_KAFKA_PASSWORD (or HEARTHWATCH_KAFKA_PASSWORD_FILE)"
+            )
+        for server in ("kafka", "redis"):
+            if getattr(self, f"{server}_cert_file") and not getattr(self, f"{server}_key_file"):
+                name = f"{PREFIX}{server.upper()}"
+                raise ValueError(f"{name}_CERT_FILE is given, which needs {name}_KEY_FILE")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then variables, then secrets' files, then the configuration file; no .env file."""
+        return init_settings, env_settings, _SecretFiles(settings_cls), _ConfigFile(settings_cls)
+
+
+def _port_or(given: object, default: int) -> int:
+    """The port that was given, if it is one; a faulty one is reported by its own setting alone."""
+    text = str(given)
+    return int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 65536 else default
+
+
+SECRETS = tuple(name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation))
+"""The settings that may also come from a file of their own."""
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """``HEARTHWATCH_<SECRET>_FILE``: the file's text, without line ends at its end, is the secret."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        variable = f"{variable_of(field_name)}_FILE"
+        path = os.environ.get(variable)
+        if field_name not in SECRETS or not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text("utf-8").rstrip("\r\n"), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise SettingsError(f"{variable}: got {path!r} ({why}); allowed: {_FILE}") from None
+
+    def __call__(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, field in self.settings_cls.model_fields.items():
+            value, _, _ = self.get_field_value(field, name)
+            if value is not None:
+                found[name] = value
+        return found
+
+
+class _ConfigFile(PydanticBaseSettingsSource):
+    """The file that ``HEARTHWATCH_CONFIG`` names; paths in it are relative to its own folder."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False  # the file is read whole
+
+    def __call__(self) -> dict[str, Any]:
+        path = os.environ.get(CONFIG_VARIABLE)
+        return read_config(Path(path)) if path else {}
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a configuration file.
+
+    Raises:
+        SettingsError: it cannot be read, is neither TOML nor YAML, or has keys that are no settings.
+    """
+    allowed = "allowed: the path of a .toml, .yaml or .yml file"
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise SettingsError(f"{CONFIG_VARIABLE}: got {str(path)!r} ({why}); {allowed}") from None
+    try:
+        if path.suffix == ".toml":
+            values = tomllib.loads(text)
+        elif path.suffix in {".yaml", ".yml"}:
+            values = yaml.safe_load(text) or {}
+        else:
+            raise SettingsError(f"{CONFIG_VARIABLE}: got {str(path)!r}; {allowed}")
+    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path}: expected settings as `name: value`")
+    unknown = [str(name) for name in values if name not in Settings.model_fields]
+    if unknown:
+        raise SettingsError("\n".join(f"{path}: {no_setting(name)}" for name in unknown))
+    return {name: _beside(path, name, value) for name, value in values.items() if value is not None}
+
+
+def _beside(path: Path, name: str, value: Any) -> Any:
+    if "Path" in str(Settings.model_fields[name].annotation) and isinstance(value, str):
+        return path.absolute().parent / Path(value).expanduser()
+    return value
+
+
+def no_setting(name: str) -> str:
+    """A sentence that this is no setting, with the nearest one."""
+    import difflib
+
+    names = list(Settings.model_fields)
+    near = difflib.get_close_matches(name.lower().removeprefix(PREFIX.lower()), names, 1)
+    if name.startswith(PREFIX):
+        near = [variable_of(found) for found in near]
+    return f"`{name}` is no setting" + (f"; did you mean `{near[0]}`?" if near else "")
+
+
+def variable_of(name: str) -> str:
+    """The variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like settings and are none (misspelt ones, most likely)."""
+    known = {variable_of(name) for name in Settings.model_fields} | {CONFIG_VARIABLE}
+    known |= {f"{variable_of(name)}_FILE" for name in SECRETS}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def load_settings(**given: Any) -> Settings:
+    """Read all settings from arguments, the environment and the configuration file.
+
+    Args:
+        given: settings by name, before all other sources (what command-line options say).
+
+    Raises:
+        SettingsError: one line for each fault: the variable, what was given, what is allowed.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings(**chosen)
+    except ValidationError as error:
+        faults = error.errors(include_url=False)
+    raise SettingsError("\n".join(_fault(fault, chosen) for fault in faults))
+
+
+def _fault(fault: ErrorDetails, given: Mapping[str, Any]) -> str:
+    if not fault["loc"]:
+        return fault["msg"].removeprefix("Value error, ")
+    name = str(fault["loc"][0])
+    variable = variable_of(name)
+    if name not in Settings.model_fields:
+        return no_setting(name)
+    extra = Settings.model_fields[name].json_schema_extra
+    allowed = extra["allowed"] if isinstance(extra, dict) else ""
+    config = os.environ.get(CONFIG_VARIABLE, "")
+    if name in given:
+        got, place = repr(str(given[name])), variable
+    elif os.environ.get(variable):
+        got, place = repr(os.environ[variable]), variable
+    else:
+        got = repr(str(read_config(Path(config)).get(name))) if config else "nothing"
+        place = f"{config}: {name}"
+    if name in SECRETS or name == "redis_url":
+        got = "a value that is not shown"
+    return f"{place}: got {got}; allowed: {allowed}"
