@@ -100,7 +100,9 @@ def _server(binary: str, folder: Path, port: int, *options: str) -> Server:
         binary, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "",
         "--appendonly", "yes", "--appendfsync", "always", *options,
     ]  # fmt: skip
-    return Server(command, port, folder / "log", lambda: redis.Redis(port=port, socket_timeout=5, protocol=2))
+    return Server(
+        command, port, folder / "log", lambda: redis.Redis("127.0.0.1", port, socket_timeout=5, protocol=2)
+    )
 
 
 def single(home: Home, binary: str, folder: Path) -> None:
@@ -121,8 +123,9 @@ def over_tls(home: Home, binary: str, folder: Path) -> None:
     )  # fmt: skip
     server.port = port
     server.connect = lambda: redis.Redis(
-        port=port, password=PASSWORD, socket_timeout=5, protocol=2, ssl=True,
-        ssl_ca_certs=str(files / "ca.pem"), ssl_certfile=str(files / "client.pem"), ssl_keyfile=str(files / "client.key"),
+        "127.0.0.1", port, password=PASSWORD, socket_timeout=5, protocol=2, ssl=True,
+        ssl_ca_certs=str(files / "ca.pem"), ssl_certfile=str(files / "client.pem"),
+        ssl_keyfile=str(files / "client.key"),
     )  # fmt: skip
     home.servers.append(server)
     server.start()
@@ -228,6 +231,14 @@ def certificates(folder: Path) -> Path:
                 critical=False,
             )
         )
+        builder = builder.add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+        )
+        builder = builder.add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False
+        )
+        usage = x509.KeyUsage(True, False, False, False, False, is_authority, is_authority, False, False)
+        builder = builder.add_extension(usage, critical=True)
         return builder.sign(authority, hashes.SHA256())
 
     write("ca", authority, signed(authority, issuer, True))

@@ -179,8 +179,11 @@ async def test_a_commit_of_5000_keys_in_every_field(ledger: Ledger) -> None:
 async def test_binary_values_and_unicode_ids_come_back_as_they_were(ledger: Ledger) -> None:
     rng = random.Random(5)
     states: dict[str, bytes | None] = {
-
-    }  # fmt: skip
+        "家庭-1": bytes(range(256)),
+        "~p.1": b"",
+        "a b\r\n$3\r\n": b"\r\n*1\r\n",
+        "é" * 60: rng.randbytes(70_000),
+    }
     mine = await claim(ledger)
     await ledger.commit(
         mine, next_offset=1, states=states, marks={"渠道": (2**53 + 1, 0)}, next_days=dict.fromkeys(states, 1)
