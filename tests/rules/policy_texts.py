@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from rules.policy import Policy
@@ -128,6 +129,21 @@ indicators:
     points: {at_most: {0: 15}}
 """
 
+# Parts of the policy, to be replaced.
+HEALTH = "{id: health, title: {en: Health, zh: 健康}, cap: 40, members: sum}"
+RED = "{id: red, at: 70, clear: 60}"
+READMITTED_FROM = "from: [health.hospital.admitted]"
+WHERE = "where: not planned"
+PERCENT = (
+    "percent_of: {from: income.assessed, measure: latest(monthly_yuan), within: 365d, across: sum, times: 12}"
+)
+MEMBERS = 'members: age >= 18 and age < 60 and not active("readmitted")'
+FLAT = "points: -20"
+
+Edit = tuple[str, str]
+Cases = dict[str, tuple[list[Edit], list[str]]]
+"""Name of a case -> edits of the good policy, and what the faults have to say (regular expressions)."""
+
 
 @cache
 def catalog() -> Catalog:
@@ -166,3 +182,13 @@ def unmarked(text: str) -> tuple[str, list[tuple[int, int]]]:
             line = line.replace(MARK, "", 1)
         lines.append(line)
     return "\n".join(lines), places
+
+
+def check_faults(edits: list[Edit], messages: list[str]) -> None:
+    """Assert that the edited policy has these faults, exactly at the marks and no others."""
+    text, places = unmarked(edited(*edits))
+    found = faults_of(text)
+    shown = "\n".join(map(str, found))
+    assert [(fault.line, fault.column) for fault in found] == places, shown
+    for fault, message in zip(found, messages, strict=True):
+        assert re.search(message, f"{fault.message} {fault.hint}"), shown
