@@ -12,16 +12,22 @@ import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, Final, Literal
 
 import yaml
 
 from streams.errors import Fault, FileFaults, InputError
 
+Kind = Literal["scalar", "list", "mapping"]
+
+MAX_NESTING: Final = 64
+"""Lists and mappings within each other; no file of ours needs ten."""
+
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_UNPRINTABLE = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 #: Longer numbers mean nothing in any unit, and Python refuses to read 4,300 digits.
 _MOST_DIGITS = 400
-#: Files of this house are nested about 8 deep.
-_MOST_DEEP = 60
 
 
 class Source:
@@ -32,34 +38,14 @@ class Source:
         self.raw = raw
         self.digest = hashlib.sha256(raw).hexdigest()
         self.faults: list[Fault] = []
-        self._nodes: dict[int, Node] = {}
-        self._open: set[int] = set()
+        self.has_broken_structure = False  # what is read would not be what is meant: no use to go on
 
     def fault(self, at: Node | tuple[int, int], message: str, hint: str = "") -> None:
         """Record a fault at a node, or at a (line, column) that counts from 1."""
         line, column = at if isinstance(at, tuple) else (at.line, at.column)
-        self.faults.append(Fault(self.path, line, column, message, hint))
-
-    def node(self, node: yaml.Node) -> Node:
-        """The node of a YAML node; all aliases of one share it, so that they cannot multiply.
-
-        Raises:
-            FileFaults: an alias stands inside what it names, or the file is nested too deep.
-        """
-        found = self._nodes.get(id(node))
-        if found is None:
-            if id(node) in self._open or len(self._open) >= _MOST_DEEP:
-                place = (node.start_mark.line + 1, node.start_mark.column + 1)
-                inside = id(node) in self._open
-                self.fault(
-                    place,
-                    "an alias stands inside what it names" if inside else f"nested over {_MOST_DEEP} deep",
-                )
-                raise FileFaults(self.faults)
-            self._open.add(id(node))
-            found = self._nodes[id(node)] = Node(self, node)
-            self._open.remove(id(node))
-        return found
+        fault = Fault(self.path, line, column, message, hint)
+        if fault not in self.faults:  # what an alias repeats is wrong once
+            self.faults.append(fault)
 
     def check(self) -> None:
         """Raise :class:`FileFaults` if any fault was recorded."""
@@ -71,46 +57,38 @@ class Node:
     """A scalar, list or mapping of a YAML file, with its place.
 
     Attributes:
-        line, column: place of the value, from 1, in characters.
+        line, column: place of the value, from 1, in characters (an alias stands where its anchor does).
         kind: ``scalar``, ``list`` or ``mapping``.
+        text: of a scalar.
         quoted: a scalar that stands in quotes or as a block (its text starts one column on).
     """
 
     __slots__ = ("_items", "_keys", "_values", "column", "kind", "line", "quoted", "source", "text")
 
-    def __init__(self, source: Source, node: yaml.Node) -> None:
+    def __init__(self, source: Source, place: tuple[int, int], kind: Kind) -> None:
         self.source = source
-        self.line: int = node.start_mark.line + 1
-        self.column: int = node.start_mark.column + 1
+        self.line, self.column = place
+        self.kind = kind
         self.text = ""
         self.quoted = False
         self._items: list[Node] = []
         self._keys: dict[str, Node] = {}
         self._values: dict[str, Node] = {}
-        if isinstance(node, yaml.ScalarNode):
-            self.kind = "scalar"
-            self.text = node.value
-            self.quoted = bool(node.style)
-        elif isinstance(node, yaml.SequenceNode):
-            self.kind = "list"
-            self._items = [source.node(child) for child in node.value]
-        else:
-            self.kind = "mapping"
-            for key_node, value_node in node.value:
-                key = source.node(key_node)
-                if key.kind != "scalar":
-                    source.fault(key, "a key must be a plain text")
-                    continue
-                if key.text in self._keys:
-                    source.fault(key, f"the key `{key.text}` stands twice")
-                    continue
-                self._keys[key.text] = key
-                self._values[key.text] = source.node(value_node)
 
     # -- mappings --------------------------------------------------------------------------------
     def keys(self) -> list[str]:
         """The keys of a mapping, in the order of the file."""
         return list(self._keys)
+
+    def put(self, key: Node, value: Node) -> None:
+        """Add a pair to a mapping; a key that is no text or stands twice is a fault, and changes nothing."""
+        if key.kind != "scalar":
+            self.source.fault(key, f"a key must be a plain text, not {key.described()}")
+        elif key.text in self._keys:
+            self.source.fault(key, f"the key `{key.text}` stands twice")
+        else:
+            self._keys[key.text] = key
+            self._values[key.text] = value
 
     def key(self, name: str) -> Node:
         """The node of a key itself (for faults about the key)."""
@@ -126,7 +104,7 @@ class Node:
             yield key, self._values[name]
 
     def elements(self) -> list[Node]:
-        """The elements of a list."""
+        """The elements of a list; to add to it is the reader's business."""
         return self._items
 
     # -- checks that record a fault and return None -------------------------------------------------
@@ -248,7 +226,8 @@ def read_yaml(path: str | Path, raw: bytes | None = None) -> tuple[Source, Node]
 
     Raises:
         InputError: the file cannot be read.
-        FileFaults: it is no UTF-8, no YAML, or empty.
+        FileFaults: it is no UTF-8, no YAML, empty, or more than one document; keys that stand twice and
+            tags are left in ``Source.faults``, to be reported with what is wrong with the content.
     """
     name = str(path)
     if raw is None:
@@ -260,27 +239,117 @@ def read_yaml(path: str | Path, raw: bytes | None = None) -> tuple[Source, Node]
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        before = raw[: error.start].decode("utf-8")
+        before = raw[: error.start].decode("utf-8").removeprefix("\ufeff")
         line = before.count("\n") + 1
-        source.fault((line, len(before) - before.rfind("\n")), "the file is not UTF-8 text: save it as UTF-8")
+        place = (line, len(before) - before.rfind("\n"))
+        source.fault(place, "the file is not UTF-8 text: save it as UTF-8")
         raise FileFaults(source.faults) from None
-    try:
-        root = yaml.compose(text, Loader=yaml.CSafeLoader if _is_plain(text) else yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-        about = ", ".join(part for part in (error.context, error.problem) if part)
-        source.fault(place, f"broken YAML: {about}")
-        raise FileFaults(source.faults) from None
-    except yaml.YAMLError as error:
-        source.fault((1, 1), f"broken YAML: {str(error).splitlines()[0]}")
-        raise FileFaults(source.faults) from None
+    text = text.removeprefix("\ufeff")  # a byte order mark has no column
+    _check_characters(source, text)
+    root = _compose(source, text)
     if root is None:
         source.fault((1, 1), "the file is empty: expected a mapping")
         raise FileFaults(source.faults)
-    return source, source.node(root)
+    return source, root
 
 
-def _is_plain(text: str) -> bool:
-    """Whether libyaml counts this text's columns as we do (it does not know a byte order mark)."""
-    return not text.startswith("\ufeff")
+def _check_characters(source: Source, text: str) -> None:
+    """Report every character that YAML does not allow."""
+    for match in _UNPRINTABLE.finditer(text):
+        before = text[: match.start()]
+        line_start = max((end.end() for end in _LINE_END.finditer(before)), default=0)
+        line = sum(1 for _ in _LINE_END.finditer(before)) + 1
+        name = f"U+{ord(match[0]):04X}"
+        source.fault(
+            (line, match.start() - line_start + 1), f"broken YAML: the character {name} is not allowed"
+        )
+        if len(source.faults) >= 20:  # this is no text file
+            break
+    source.check()
+
+
+def _compose(source: Source, text: str) -> Node | None:
+    """The one document of a text; None where there is none.
+
+    Built from events, not by PyYAML's composer: that one recurses, follows tags, and forgets places.
+    """
+    root: Node | None = None
+    open_: list[tuple[Node, list[Node]]] = []  # containers, with the key that waits for its value
+    anchors: dict[str, Node] = {}
+    documents = 0
+    try:
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    source.fault(_place(event.start_mark), "a second YAML document begins here: one is read")
+                    break
+            elif isinstance(event, yaml.CollectionEndEvent):
+                open_.pop()
+            elif isinstance(event, yaml.NodeEvent):
+                node = _node(source, event, anchors, open_)
+                if not open_:
+                    root = node
+                else:
+                    _add(open_[-1], node)
+                if isinstance(event, yaml.CollectionStartEvent):
+                    open_.append((node, []))
+                    if len(open_) > MAX_NESTING:
+                        source.fault(node, f"nested over {MAX_NESTING} levels deep")
+                        break
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        about = ", ".join(part for part in (error.context, error.problem) if part)
+        source.fault(_place(mark) if mark is not None else (1, 1), f"broken YAML: {about}")
+    except yaml.YAMLError as error:
+        source.fault((1, 1), f"broken YAML: {str(error).splitlines()[0]}")
+    else:
+        if not source.has_broken_structure:
+            return root
+    raise FileFaults(source.faults)
+
+
+def _node(
+    source: Source, event: yaml.NodeEvent, anchors: dict[str, Node], open_: list[tuple[Node, list[Node]]]
+) -> Node:
+    place = _place(event.start_mark)
+    name = event.anchor
+    if isinstance(event, yaml.AliasEvent):
+        named = anchors.get(name or "")
+        if named is not None and all(container is not named for container, _ in open_):
+            return named
+        if named is None:
+            source.fault(place, f"unknown anchor `{name}`", suggest(name or "", anchors))
+        else:
+            source.fault(place, f"the alias `*{name}` stands inside what it names")
+        source.has_broken_structure = True
+        return Node(source, place, "scalar")
+    if isinstance(event, yaml.ScalarEvent):
+        node = Node(source, place, "scalar")
+        node.text = event.value
+        node.quoted = bool(event.style)
+    else:
+        node = Node(source, place, "list" if isinstance(event, yaml.SequenceStartEvent) else "mapping")
+    tag = getattr(event, "tag", None)
+    if tag is not None:
+        tag = tag.replace("tag:yaml.org,2002:", "!!")
+        source.fault(node, f"the tag `{tag}` has no meaning here: values are read by their text, drop it")
+    if name is not None:
+        anchors[name] = node
+    return node
+
+
+def _add(container: tuple[Node, list[Node]], node: Node) -> None:
+    """Put a node into the container that is open: as an element, a key, or the value of the last key."""
+    parent, waiting = container
+    if parent.kind == "list":
+        parent.elements().append(node)
+    elif waiting:
+        parent.put(waiting.pop(), node)
+    else:
+        waiting.append(node)
+
+
+def _place(mark: Any) -> tuple[int, int]:
+    """(line, column) of a mark, libyaml's or PyYAML's."""
+    return mark.line + 1, mark.column + 1
