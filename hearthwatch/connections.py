@@ -135,7 +135,8 @@ def _tls(
         except (ssl.SSLError, OSError):
             raise SettingsError(
                 f"{variable_of(f'{server}_cert_file')}: got {_text(cert_file)!r} with the key "
-                f"{_text(key_file)!r}; allowed: a certificate and its key, in PEM form, and the key's password if it has one"
+                f"{_text(key_file)!r}; allowed: a certificate and its key, in PEM form, with "
+                "the key's password if it has one"
             ) from None
     return context
 

@@ -261,7 +261,8 @@ class Stack:
             if record is not None and record.port != server.port and process.running() is not None:
                 raise LocalStackError(
                     f"{server.title} of {self.data_dir} already runs on port {record.port}, "
-                    f"not {server.port}: stop it with `hearthwatch local down`, or set {server.variable}={record.port}"
+                    f"not {server.port}: stop it with `hearthwatch local down`, "
+                    f"or set {server.variable}={record.port}"
                 )
 
     def _check_versions(self) -> None:
