@@ -114,7 +114,7 @@ def _instant(value: Json) -> int | None:
 
 
 def _value(given: Json, field: Field, name: str) -> Value:
-    value = _CHECKS[field.kind](given, field)
+    value = CHECKS[field.kind](given, field)
     if value is None:
         raise Rejected("bad-data", f"$.data.{name}: expected {field.kind}")
     if isinstance(value, Fraction) and not within(value, field):
@@ -169,7 +169,7 @@ def _choice(given: Json, field: Field) -> Value | None:
     return given if isinstance(given, str) and given in field.of else None
 
 
-_CHECKS = {
+CHECKS = {
     "integer": _integer,
     "money": _money,
     "boolean": _boolean,

@@ -1,0 +1,406 @@
+"""A random policy that uses all of the language, valid for the catalogue it is drawn for."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from random import Random
+
+from tests.oracle.clock import EPOCH, format_date
+from tests.oracle.reading import HOUSEHOLD, PERSON, ROLES, Catalog
+from tests.oracle.writing import Node
+
+# Zones and days around which their clocks do something worth a test.
+PLACES = (
+    ("UTC", "2024-02-20"),
+    ("Asia/Shanghai", "2024-02-26"),
+    ("Asia/Shanghai", "2023-03-20"),
+    ("Asia/Shanghai", "1991-09-10"),
+    ("Europe/Berlin", "2024-03-25"),
+    ("Europe/Berlin", "2024-10-22"),
+    ("America/Sao_Paulo", "2018-10-31"),
+    ("America/Sao_Paulo", "2019-02-13"),
+    ("America/St_Johns", "2006-10-25"),
+    ("America/St_Johns", "2007-03-08"),
+    ("Pacific/Apia", "2011-12-24"),
+    ("Pacific/Kwajalein", "1993-08-17"),
+    ("Asia/Kathmandu", "1985-12-27"),
+    ("Asia/Manila", "1844-12-27"),
+    ("America/Juneau", "1867-10-15"),
+    ("Africa/Monrovia", "1972-01-03"),
+    ("Africa/Cairo", "2024-04-22"),
+    ("America/Havana", "2024-11-01"),
+    ("Asia/Beirut", "2024-03-28"),
+    ("America/Toronto", "1919-03-28"),
+    ("Atlantic/Azores", "2024-10-24"),
+    ("Asia/Tehran", "2022-03-19"),
+    ("Australia/Lord_Howe", "2024-04-04"),
+    ("Pacific/Kiritimati", "1994-12-27"),
+    ("Etc/GMT+12", "2024-02-27"),
+)
+NAMES = (
+    "a",
+    "a-1",
+    "a1",
+    "b",
+    "risk",
+    "risk-0",
+    "no",
+    "load-7",
+    "need",
+    "income-below-line",
+    "z",
+    "off",
+    "mark",
+)
+DIMENSIONS = ("health", "economy", "education", "housing", "age", "employment", "yes")
+LEVELS = ("blue", "yellow", "orange", "red", "no", "purple")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and around when a case plays."""
+
+    zone: str
+    start: int  # a day
+
+    def date(self, offset: int) -> str:
+        return format_date(self.start + offset)
+
+
+def draw_place(draw: Random) -> Place:
+    zone, date = draw.choice(PLACES)
+    start = dt.date.fromisoformat(date).toordinal() - EPOCH
+    return Place(zone, start + draw.randint(-2, 2))
+
+
+def draw_policy(draw: Random, catalog: Catalog, place: Place) -> Node:
+    """The nodes of a valid policy."""
+    return _Policy(draw, catalog, place).node()
+
+
+class _Policy:
+    def __init__(self, draw: Random, catalog: Catalog, place: Place) -> None:
+        self.draw = draw
+        self.catalog = catalog
+        self.place = place
+        self.parameters: dict[str, list[str]] = {}
+        self.person_indicators: list[str] = []
+        self.dimensions = draw.sample(DIMENSIONS, draw.randint(1, 6))
+        self.levels: list[str] = []
+
+    def chance(self, share: float) -> bool:
+        return self.draw.random() < share
+
+    def node(self) -> Node:
+        draw = self.draw
+        policy: dict[str, Node] = {
+            "policy": draw.choice(["drawn", "test", "p", "wuchang"]),
+            "version": draw.choice(["1", "7", "12", "2024"]),
+            "timezone": self.place.zone,
+        }
+        if self.chance(0.8):
+            policy["parameters"] = self.draw_parameters()
+        policy["dimensions"] = self.draw_dimensions()
+        policy["levels"] = self.draw_levels()
+        names = draw.sample(NAMES, draw.randint(2, len(NAMES)))
+        tiers = [draw.choice([PERSON, PERSON, HOUSEHOLD, HOUSEHOLD, "members"]) for _ in names]
+        self.person_indicators = [name for name, tier in zip(names, tiers, strict=True) if tier == PERSON]
+        policy["indicators"] = [self.indicator(name, tier) for name, tier in zip(names, tiers, strict=True)]
+        return policy
+
+    def draw_parameters(self) -> Node:
+        found: dict[str, Node] = {}
+        for name in self.draw.sample(["line_yuan", "_factor", "x", "no", "days"], self.draw.randint(1, 4)):
+            values: dict[str, Node] = {}
+            numbers = self.draw.sample(["910", "962.50", "1.5", "2", "-3", "0", "0.25", "30", "1000"], 3)
+            for value in numbers[: self.draw.randint(1, 3)]:
+                values[self.place.date(self.draw.randint(-40, 60))] = value
+            self.parameters[name] = [str(value) for value in values.values()]
+            found[name] = {"unit": "yuan", "basis": "notice", "values": values}
+        return found
+
+    def draw_dimensions(self) -> Node:
+        count = len(self.dimensions)
+        cuts = sorted(self.draw.sample(range(1, 100), count - 1))
+        caps = [high - low for low, high in zip([0, *cuts], [*cuts, 100], strict=True)]
+        return [
+            {
+                "id": name,
+                "title": {"en": name, "zh": "维度"},
+                "cap": str(cap),
+                "members": self.draw.choice(["sum", "max"]),
+            }
+            for name, cap in zip(self.dimensions, caps, strict=True)
+        ]
+
+    def draw_levels(self) -> Node:
+        self.levels = self.draw.sample(LEVELS, self.draw.randint(1, 5))
+        top = self.draw.choice([10, 20, 30, 50, 100])
+        heights = sorted(self.draw.sample(range(2, top + 1), len(self.levels)))
+        return [
+            {"id": name, "at": str(at), "clear": str(self.draw.randint(1, at - 1))}
+            for name, at in zip(self.levels, heights, strict=True)
+        ]
+
+    # -- what is measured --------------------------------------------------------
+
+    def types_about(self, kind: str) -> list[str]:
+        return sorted(name for name in self.catalog.facts if self.catalog.types[name].subject == kind)
+
+    def kinds(self, types: list[str], field: str) -> set[str]:
+        """The kinds of a field over the types that have it."""
+        return {
+            self.catalog.types[name].fields[field].kind
+            for name in types
+            if field in self.catalog.types[name].fields
+        }
+
+    def fields(self, types: list[str]) -> list[str]:
+        return sorted({field for name in types for field in self.catalog.types[name].fields})
+
+    def one_or_list(self, types: list[str]) -> Node:
+        return types[0] if len(types) == 1 and self.chance(0.6) else list(types)
+
+    def selection(self, kind: str, money: bool | None = None) -> tuple[dict[str, Node], bool]:
+        """`from`, `where` and so on; and whether the measure is money (as demanded, if at all)."""
+        while True:
+            node, is_money = self.any_selection(kind)
+            if money is None or money == is_money:
+                return node, is_money
+            if money and not self.has_money(kind):
+                raise LookupError(kind)
+
+    def has_money(self, kind: str) -> bool:
+        types = self.types_about(kind)
+        return any(
+            field.kind == "money" for name in types for field in self.catalog.types[name].fields.values()
+        )
+
+    def any_selection(self, kind: str) -> tuple[dict[str, Node], bool]:
+        draw = self.draw
+        about = self.types_about(kind)
+        types = draw.sample(about, min(len(about), draw.choice([1, 1, 2, 3])))
+        node: dict[str, Node] = {"from": self.one_or_list(types)}
+        others = [name for name in about if name not in types]
+        if others and self.chance(0.3):
+            node["until"] = self.one_or_list(draw.sample(others, min(len(others), draw.choice([1, 1, 2]))))
+        if self.chance(0.45):
+            where = self.where(types, 0)
+            if where is not None:
+                node["where"] = where
+        if self.chance(0.5):
+            node["within"] = f"{min(self.catalog.keep, draw.choice([1, 2, 3, 7, 10, 30, 90, 365]))}d"
+        numeric = [
+            field for field in self.fields(types) if self.kinds(types, field) in ({"money"}, {"integer"})
+        ]
+        is_money = False
+        if numeric and self.chance(0.65):
+            field = draw.choice(numeric)
+            node["measure"] = f"{draw.choice(['sum', 'max', 'min', 'latest'])}({field})"
+            is_money = self.kinds(types, field) == {"money"}
+        elif self.chance(0.7):
+            node["measure"] = draw.choice(["count", "count", "days_since"])
+        return node, is_money
+
+    def indicator(self, name: str, tier: str) -> Node:
+        draw = self.draw
+        node: dict[str, Node] = {
+            "id": name,
+            "title": {"en": f"Indicator {name}", "zh": "指标"},
+            "dimension": draw.choice(self.dimensions),
+            "tier": PERSON if tier == PERSON else HOUSEHOLD,
+        }
+        is_money = False
+        if tier == "members":
+            node["members"] = self.members(0)
+            node["measure"] = draw.choice(["count", "share"])
+        else:
+            kind = PERSON if tier == PERSON else draw.choice([PERSON, HOUSEHOLD])
+            measured, is_money = self.selection(kind)
+            node.update(measured)
+            if tier == HOUSEHOLD:
+                is_money = self.household(node, kind, is_money)
+            if self.chance(0.3):
+                node["fades"] = {
+                    "after": f"{draw.choice([0, 0, 1, 2, 5, 30])}d",
+                    "over": f"{draw.choice([1, 2, 3, 7, 30, 45])}d",
+                }
+        node["points"] = self.points(is_money)
+        if self.chance(0.15):
+            node["floor"] = draw.choice(self.levels)
+        if self.chance(0.3):
+            node["basis"] = "notice no. 7"
+        items = list(node.items())
+        if self.chance(0.5):
+            draw.shuffle(items)
+        return dict(items)
+
+    def household(self, node: dict[str, Node], kind: str, is_money: bool) -> bool:
+        draw = self.draw
+        across = ("sum", "max", "per_member")
+        if kind == PERSON:
+            node["across"] = draw.choice(across)
+        if not self.chance(0.4):
+            return is_money
+        try:
+            # The page ties both subjects together only by `until`; the kinds may differ.
+            other = kind
+            percent, _ = self.selection(other, is_money)
+        except LookupError:
+            return is_money
+        if other == PERSON:
+            percent["across"] = draw.choice(across)
+        if self.chance(0.5):
+            percent["times"] = draw.choice(["1", "2", "12"])
+        node["percent_of"] = percent
+        return False
+
+    # -- points ------------------------------------------------------------------
+
+    def worth(self) -> str:
+        return str(
+            self.draw.choice([self.draw.randint(1, 40), self.draw.randint(1, 100), self.draw.randint(-30, 0)])
+        )
+
+    def points(self, is_money: bool) -> Node:
+        if self.chance(0.2):
+            return self.worth()
+        bounds: dict[str, Node] = {}
+        for _ in range(self.draw.randint(1, 4)):
+            bounds[self.bound(is_money)] = self.worth()
+        return {self.draw.choice(["at_least", "at_most"]): bounds}
+
+    def bound(self, is_money: bool) -> str:
+        draw = self.draw
+        small = ("0", "1", "2", "3", "5", "10", "-2", "1.0", "2.0", "02", "0.5", "50", "7", "30")
+        large = ("0", "100", "500", "910", "1000", "450.25", "-100", "2000.00", "962.50")
+        number = draw.choice(large if is_money and self.chance(0.8) else small)
+        if self.chance(0.55):
+            return number
+        return self.arithmetic(number, 0)
+
+    def arithmetic(self, number: str, depth: int) -> str:
+        draw = self.draw
+        names = sorted(self.parameters)
+        how = draw.random()
+        if names and (how < 0.35 or depth > 2):
+            return draw.choice(names)
+        if depth > 2 or how < 0.5:
+            return number
+        space = draw.choice([" ", " ", ""])
+        left, right = (
+            self.arithmetic(number, depth + 1),
+            self.arithmetic(draw.choice(["1", "2", "-1", "0.5"]), depth + 1),
+        )
+        if how < 0.6:
+            return f"({left})"
+        if how < 0.9:
+            # A minus that follows a sign at once is a number's own.
+            return f"{left}{space or ' '}{draw.choice(['+', '-', '*'])}{space or ' '}{right}"
+        whole = [name for name in names if not any(float(value) == 0 for value in self.parameters[name])]
+        divisor = draw.choice([*whole, "2", "3", "0.5", "-4"])
+        return f"{left}{space}/{space}{divisor}"
+
+    # -- tests -------------------------------------------------------------------
+
+    def joined(self, left: str, right: str) -> str:
+        how = self.draw.random()
+        if how < 0.4:
+            return f"{left} and {right}"
+        if how < 0.8:
+            return f"{left} or {right}"
+        return f"({left}) {self.draw.choice(['and', 'or'])} not ({right})"
+
+    def where(self, types: list[str], depth: int) -> str | None:
+        draw = self.draw
+        usable = []
+        for field in self.fields(types):
+            kinds = self.kinds(types, field)
+            if len(kinds) == 1 or kinds == {"money", "integer"}:
+                usable.append(field)
+        if not usable:
+            return None
+        if depth < 2 and self.chance(0.4):
+            left, right = self.where(types, depth + 1), self.where(types, depth + 1)
+            assert left is not None
+            assert right is not None
+            return self.joined(left, right)
+        field = draw.choice(usable)
+        test = self.field_test(types, field)
+        return f"not {test}" if self.chance(0.2) else f"({test})" if self.chance(0.1) else test
+
+    def field_test(self, types: list[str], field: str) -> str:
+        draw = self.draw
+        kind = min(self.kinds(types, field))
+        if kind == "boolean":
+            truth = draw.choice(["true", "false"])
+            return draw.choice(
+                [field, field, f"{field} == {truth}", f"{truth} != {field}", f"{field} in [{truth}]"]
+            )
+        return self.compared(field, [self.literal(types, field, kind) for _ in range(3)])
+
+    def compared(self, name: str, literals: list[str]) -> str:
+        draw = self.draw
+        sign = draw.choice(["==", "!=", "<", "<=", ">", ">="])
+        other = draw.choice(["==", "!=", "<", "<=", ">", ">="])
+        space = draw.choice([" ", " ", ""])
+        in_ = draw.choice(["in", "not in", "not  in"])
+        among = f"[{', '.join(literals[: draw.randint(1, 3)])}]"
+        return draw.choice(
+            [
+                f"{name}{space}{sign}{space}{literals[0]}",
+                f"{literals[0]} {sign} {name}",
+                f"{literals[0]} {sign} {name} {other} {literals[1]}",
+                f"{name} {sign} {literals[0]} {other} {name}",
+                f"{name} {in_} {among}",
+            ]
+        )
+
+    def quote(self, text: str) -> str:
+        quotes = [quote for quote in "\"'" if quote not in text]
+        quote = self.draw.choice(quotes)
+        return f"{quote}{text}{quote}"
+
+    def literal(self, types: list[str], field: str, kind: str) -> str:
+        draw = self.draw
+        if kind in ("integer", "money"):
+            return draw.choice(
+                ["0", "1", "2", "3", "5", "-1", "2.5", "100", "450.25", "010", "1000.00", "-0", "- 2"]
+            )
+        if kind == "date":
+            return self.quote(self.place.date(draw.randint(-3, 30)))
+        if kind == "choice":
+            fields = [self.catalog.types[name].fields.get(field) for name in types]
+            return self.quote(draw.choice(sorted({item for found in fields if found for item in found.of})))
+        return self.quote(
+            draw.choice(["", "a", "A12", "C34", "武汉", "x", "\U00010000", "\ufffd", "bc", "ab b", "and"])
+        )
+
+    def members(self, depth: int) -> str:
+        draw = self.draw
+        if depth < 3 and self.chance(0.45):
+            return self.joined(self.members(depth + 1), self.members(depth + 1))
+        how = draw.random()
+        if self.person_indicators and how < 0.4:
+            name = self.quote(draw.choice(self.person_indicators))
+            number = draw.choice(["0", "1", "5", "10", "-3", "20"])
+            sign = draw.choice(["==", "!=", "<", "<=", ">", ">="])
+            test = draw.choice(
+                [
+                    f"active({name})",
+                    f"not active({name})",
+                    f"points({name}) {sign} {number}",
+                    f"{number} {sign} points({name})",
+                    f"0 < points({name}) <= {number}",
+                    f"age > 3 {sign} points({name})",
+                ]
+            )
+        elif how < 0.7:
+            numbers = [draw.choice(["0", "1", "5", "18", "18", "60", "-1", "17.5"]) for _ in range(3)]
+            test = self.compared("age", numbers)
+        elif how < 0.85:
+            test = self.compared("role", [self.quote(draw.choice(ROLES)) for _ in range(3)])
+        else:
+            test = self.compared("sex", [self.quote(draw.choice(["female", "male"])) for _ in range(3)])
+        return f"not {test}" if self.chance(0.2) else test
