@@ -10,7 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 
-from rules.expression import Active, Both, Compare, Either, Expression, Flag, Literals, Name, Not, OneOf, PointsOf
+from rules.expression import (
+    Active,
+    Both,
+    Compare,
+    Either,
+    Expression,
+    Flag,
+    Literals,
+    Name,
+    Not,
+    OneOf,
+    PointsOf,
+)
 
 #: Gives the Python source of a name and what its stored numbers are multiples of (100 for fen in yuan);
 #: None where the name can never be known here.
@@ -18,7 +30,7 @@ Lookup = Callable[[Name | PointsOf], tuple[str, int] | None]
 
 
 def where_source(condition: Expression, fields: frozenset[str], money: frozenset[str]) -> str:
-    """The source of a ``where`` for facts of one type, which has these fields, these of them money (in fen)."""
+    """The source of a ``where`` for facts of a type with these fields, these of them money (in fen)."""
 
     def look(operand: Name | PointsOf) -> tuple[str, int] | None:
         assert isinstance(operand, Name)

@@ -1,4 +1,4 @@
-"""Why a household has its score: dimension by dimension, indicator, person and fact, as data and in sentences."""
+"""Why a household has its score: by dimension, indicator, person and fact, as data and in sentences."""
 
 from __future__ import annotations
 
@@ -177,18 +177,26 @@ def shown_data(type: str, fact: Fact, catalog: Catalog) -> dict[str, Any]:
     """A fact's fields as people write them: money in yuan."""
     fields = catalog.events[type].data if type in catalog.events else {}
     return {
-        name: value / 100 if name in fields and fields[name].kind == "money" and isinstance(value, int) else value
+        name: value / 100
+        if name in fields and fields[name].kind == "money" and isinstance(value, int)
+        else value
         for name, value in fact.data.items()
     }
 
 
 _UNITS: dict[Language, dict[str, str]] = {
-    "en": {"yuan": "{} yuan", "days": "{} days", "percent": "{} %", "facts": "{} times", "members": "{} members"},
+    "en": {
+        "yuan": "{} yuan",
+        "days": "{} days",
+        "percent": "{} %",
+        "facts": "{} times",
+        "members": "{} members",
+    },
     "zh": {"yuan": "{}元", "days": "{}天", "percent": "{}%", "facts": "{}次", "members": "{}人"},
 }
 
 
-def measured_text(indicator: Indicator, measure: int | float | None, language: Language) -> str:
+def measured_text(indicator: Indicator, measure: float | None, language: Language) -> str:
     """A measure with its unit."""
     units = _UNITS[language]
     if measure is None:
@@ -251,8 +259,10 @@ def _english(e: Explanation) -> list[str]:
             who = f" {i.person}:" if i.person else ""
             floor = f" This alone holds the level at {i.floor} or above." if i.floor else ""
             lines.append(f"  {i.points:+d}{who} {i.because} (measured: {i.measured}).{floor}")
-            for f in i.facts:
-                lines.append(f"      {f.day} {f.title}{_data(f)}: {f.department}, {f.subject}, event {f.id}")
+            lines += [
+                f"      {f.day} {f.title}{_data(f)}: {f.department}, {f.subject}, event {f.id}"
+                for f in i.facts
+            ]
     return lines
 
 
@@ -276,8 +286,9 @@ def _chinese(e: Explanation) -> list[str]:
             who = f"{i.person}:" if i.person else ""
             floor = f"仅此一项即不低于{i.floor}级。" if i.floor else ""
             lines.append(f"  {i.points:+d} {who}{i.because}({i.measured})。{floor}")
-            for f in i.facts:
-                lines.append(f"      {f.day} {f.title}{_data(f)}:{f.department},{f.subject},事件{f.id}")
+            lines += [
+                f"      {f.day} {f.title}{_data(f)}:{f.department},{f.subject},事件{f.id}" for f in i.facts
+            ]
     return lines
 
 

@@ -1,7 +1,7 @@
 """Expressions of ``where`` and ``members``: their tree.
 
 The tree is already resolved against catalogue and policy: names are known, kinds agree, and each
-comparison is a chain of pairs as Python reads it. ``a < b <= c`` is ``Both(Compare(a < b), Compare(b <= c))``.
+comparison is a chain of pairs as Python reads it: ``a < b <= c`` is a :class:`Both` of two.
 """
 
 from __future__ import annotations
@@ -115,7 +115,8 @@ class Amount:
             return self.number
         if self.parameter is not None:
             return parameters[self.parameter]
-        assert self.left is not None and self.right is not None
+        assert self.left is not None
+        assert self.right is not None
         left, right = self.left.value(parameters), self.right.value(parameters)
         if self.operator == "+":
             return left + right

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from rules.calendar import day_text
 from rules.compile import Rules
 from rules.known import Known
 from rules.levels import next_level
 from rules.score import add_up, recompute, refresh
 from rules.state import DEAD, Household, Resident, Waiting, decode, decode_known, encode, encode_known, new
 from rules.warnings import Before, Occasion, Reason, Warning, warning
-from rules.calendar import day_text
 from streams.catalog import REGISTERED, RETRACTED
 from streams.errors import LedgerError
 from streams.events import Event
@@ -74,7 +74,7 @@ def catch_up(
         # Caches were renewed, and no midnight in between has evaluated them.
         midnight = rules.calendar.midnight_of(day)
         if midnight is not None:
-            work._evaluate(Occasion("day", {"day": day_text(day)}, midnight), day)
+            work.evaluate(Occasion("day", {"day": day_text(day)}, midnight), day)
     return state, tuple(work.effects)
 
 
@@ -118,7 +118,7 @@ class _Step:
                 self._spoil()
                 break
             recompute(home, rules, day)
-            self._evaluate(Occasion("day", {"day": day_text(day)}, midnight), day)
+            self.evaluate(Occasion("day", {"day": day_text(day)}, midnight), day)
         home.day = max(home.day, self.day)
 
     def _forget(self, day: int) -> None:
@@ -173,7 +173,7 @@ class _Step:
             self._advance(message.person)
         if self.is_due:
             # Caches were renewed for this record, which by itself changes nothing.
-            self._evaluate(_occasion_of(message), self.day)
+            self.evaluate(_occasion_of(message), self.day)
         return self.home, tuple(self.effects)
 
     def _wait(self, person: str) -> Waiting:
@@ -228,7 +228,7 @@ class _Step:
                 community = event.data["community"]
                 assert isinstance(community, str)
                 home.community = community
-                self._evaluate(_occasion(event, _reason(event), "household"), self.day, before)
+                self.evaluate(_occasion(event, _reason(event), "household"), self.day, before)
             return
         touched = self._add(home.own, event)
         if touched is None:
@@ -247,12 +247,11 @@ class _Step:
             self._refresh(resident, touched, event)
 
     def _refresh(self, resident: Resident | None, types: tuple[str, ...], event: Event) -> None:
-        """Evaluate after facts of these types changed; without a change of points nothing can cross a line."""
-        if self.scoring and not refresh(self.home, self.rules, self.day, resident, types):
-            if not self.is_due:
-                return
+        """Evaluate after facts of these types changed; unless points change nothing can cross a line."""
+        if self.scoring and not refresh(self.home, self.rules, self.day, resident, types) and not self.is_due:
+            return
         kind = "household" if resident is None else "person"
-        self._evaluate(_occasion(event, _reason(event), kind), self.day)
+        self.evaluate(_occasion(event, _reason(event), kind), self.day)
 
     def _add(self, known: Known, event: Event) -> tuple[str, ...] | None:
         """Take in an event unless it is too old or a duplicate."""
@@ -267,7 +266,7 @@ class _Step:
     def _update(self, resident: Resident, message: Update) -> None:
         _set(resident, message.member)
         self._membership_changed()
-        self._evaluate(_membership(message.cause), self.day)
+        self.evaluate(_membership(message.cause), self.day)
 
     def _release(self, resident: Resident, message: Release) -> None:
         home = self.home
@@ -292,7 +291,7 @@ class _Step:
                 )
             )
         self._membership_changed()
-        self._evaluate(_membership(message.cause), self.day)
+        self.evaluate(_membership(message.cause), self.day)
 
     def _join(self, waiting: Waiting) -> None:
         first = waiting.parts[0]
@@ -305,7 +304,7 @@ class _Step:
         _set(resident, first.member)
         self.home.residents[first.person] = resident
         self._membership_changed()
-        self._evaluate(_membership(first.cause), self.day)
+        self.evaluate(_membership(first.cause), self.day)
 
     def _membership_changed(self) -> None:
         self.is_due = True
@@ -315,7 +314,7 @@ class _Step:
             self._spoil()
 
     # -- levels ------------------------------------------------------------------------------------
-    def _evaluate(self, occasion: Occasion, day: int, before: Before | None = None) -> None:
+    def evaluate(self, occasion: Occasion, day: int, before: Before | None = None) -> None:
         """Compare the score with the lines; at most one warning."""
         if not self.scoring:
             self._spoil()

@@ -73,10 +73,7 @@ class Known(msgspec.Struct, array_like=True):
             for fact in facts:
                 if fact.id == id and fact.source == source:
                     return True
-        for spent in self.spent:
-            if spent.id == id and spent.source == source:
-                return True
-        return False
+        return any(spent.id == id and spent.source == source for spent in self.spent)
 
     def add(self, event: Event, day: int) -> tuple[str, ...] | None:
         """Take in one event that is not too old.

@@ -1,4 +1,7 @@
-"""Levels: when a household crosses a line. A level is 0 for none, otherwise 1 + index into the policy's levels."""
+"""Levels: when a household crosses a line.
+
+A level is 0 for none, otherwise 1 + index into the policy's levels.
+"""
 
 from __future__ import annotations
 

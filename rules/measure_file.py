@@ -140,7 +140,7 @@ def read_measure(
     across = _across(node, what, types, tier, source)
     about_person = types.about_person
     if len(source.faults) > before or about_person is None or function is None:
-        return Measured(None, types, is_money if function is not None else None)
+        return Measured(None, types, is_money if function is not None and types.known else None)
     measure = Measure(
         types=tuple(one.type for one in types.known),
         about_person=about_person,

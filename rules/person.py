@@ -140,6 +140,7 @@ def _place(event: Event) -> tuple[str, str]:
     """(household, role) of a membership event."""
     if event.type == JOINED:
         household, role = event.data["household"], event.data["role"]
-        assert isinstance(household, str) and isinstance(role, str)
+        assert isinstance(household, str)
+        assert isinstance(role, str)
         return household, role
     return PROVISIONAL + event.subject, DEAD if event.data["reason"] == "died" else "other"

@@ -61,7 +61,9 @@ def recompute(home: Household, rules: Rules, today: int) -> None:
     home.digest = rules.digest
 
 
-def refresh(home: Household, rules: Rules, today: int, resident: Resident | None, types: Iterable[str]) -> bool:
+def refresh(
+    home: Household, rules: Rules, today: int, resident: Resident | None, types: Iterable[str]
+) -> bool:
     """Bring the caches up to date after facts of these types changed, of a resident or the household's own.
 
     The next day can only come nearer: where a change takes a reason for it away, the household is looked

@@ -86,7 +86,9 @@ class Household(msgspec.Struct, array_like=True):
     @property
     def is_empty(self) -> bool:
         """Whether nothing of it needs to be remembered."""
-        return not (self.residents or self.waiting or self.own or self.registered or self.warned or self.level)
+        return not (
+            self.residents or self.waiting or self.own or self.registered or self.warned or self.level
+        )
 
     def member(self, person: str) -> Member:
         """What the registry says of a resident."""

@@ -120,7 +120,9 @@ def because(home: Household, rules: Rules, today: int) -> list[dict[str, Any]]:
         else:
             entries.append(_household_entry(rules.household[index], home, points, today))
     entries.sort(key=lambda entry: (-entry["points"], entry["indicator"], entry["person"] or ""))
-    dimension = {indicator.id: rules.policy.dimensions[indicator.dimension].id for indicator in rules.policy.indicators}
+    dimension = {
+        indicator.id: rules.policy.dimensions[indicator.dimension].id for indicator in rules.policy.indicators
+    }
     for entry in entries:
         entry["dimension"] = dimension[entry["indicator"]]
     return entries
@@ -142,7 +144,9 @@ def _person_entry(
     return entry
 
 
-def _household_entry(indicator: HouseholdIndicator, home: Household, points: int, today: int) -> dict[str, Any]:
+def _household_entry(
+    indicator: HouseholdIndicator, home: Household, points: int, today: int
+) -> dict[str, Any]:
     members = home.members
     found, _ = indicator.measured(home.own.facts, members, today)
     assert found is not None

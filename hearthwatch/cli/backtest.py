@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import click
 import orjson
@@ -29,11 +29,19 @@ MOST_REJECTIONS_SHOWN = 20
 @click.argument("events", type=click.Path(path_type=Path))
 @click.option("--catalog", required=True, type=click.Path(path_type=Path), help="Who may send what (YAML).")
 @click.option("--policy", required=True, type=click.Path(path_type=Path), help="The rules (YAML).")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where the warnings go, one per line.")
-@click.option("--scores", type=click.Path(path_type=Path), help="Where the final scores go, one household per line.")
-@click.option("--rejections", type=click.Path(path_type=Path), help="Where every rejected line goes, with its reason.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Where the warnings go, one per line."
+)
+@click.option(
+    "--scores", type=click.Path(path_type=Path), help="Where the final scores go, one household per line."
+)
+@click.option(
+    "--rejections", type=click.Path(path_type=Path), help="Where every rejected line goes, with its reason."
+)
 @click.option("--until", metavar="YYYY-MM-DD", help="Let days pass up to this one after the last event.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as one line of JSON on standard output.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as one line of JSON on standard output."
+)
 def backtest(
     events: Path,
     catalog: Path,
@@ -133,7 +141,7 @@ class _Output:
         self._path = path
         self._file: BinaryIO | None = None
 
-    def __enter__(self) -> _Output:
+    def __enter__(self) -> Self:
         if self._path is not None:
             try:
                 self._file = self._path.open("wb")

@@ -1,4 +1,4 @@
-"""Every conformance case, as a backtest: warnings, scores and rejections are those of the other implementations."""
+"""Every conformance case, as a backtest: what comes out is what other implementations give."""
 
 from __future__ import annotations
 

@@ -43,8 +43,8 @@ indicators:
      within: 30d, points: {at_least: {1: 12, 3: 25}}, fades: {after: 3d, over: 20d}}
   - {id: jobless, dimension: money, tier: person, from: work.lost, measure: days_since,
      points: {at_least: {0: 5, 10: 18}}}
-  - {id: poor, dimension: money, tier: household, from: income.assessed, measure: latest(yuan), across: per_member,
-     points: {at_most: {line: 15}}}
+  - {id: poor, dimension: money, tier: household, from: income.assessed, measure: latest(yuan),
+     across: per_member, points: {at_most: {line: 15}}}
   - {id: bills, dimension: money, tier: household, from: bill.settled, measure: sum(paid_yuan), across: sum,
      percent_of: {from: income.assessed, measure: latest(yuan), across: sum, times: 12},
      points: {at_least: {40: 20}}}
@@ -73,7 +73,9 @@ def rules(policy: str = POLICY) -> Rules:
 
 def micros(day: float) -> int:
     """A time: so many days after midnight of day 0, in microseconds since 1970."""
-    return round((START - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1) + day * 86_400_000_000)
+    return round(
+        (START - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1) + day * 86_400_000_000
+    )
 
 
 class Events:
@@ -83,8 +85,16 @@ class Events:
         self.count = 0
 
     def fact(
-        self, type: str, subject: str, day: float, *, supersedes: str | None = None, received: float | None = None,
-        source: str = "/t/health", id: str | None = None, **data: Any,
+        self,
+        type: str,
+        subject: str,
+        day: float,
+        *,
+        supersedes: str | None = None,
+        received: float | None = None,
+        source: str = "/t/health",
+        id: str | None = None,
+        **data: Any,
     ) -> Event:
         """An event of any type; ``day`` is when it happened, ``received`` when it arrived."""
         self.count += 1

@@ -35,7 +35,9 @@ def table(pairs: list[tuple[Fraction, int]], at_least: bool, scale: int = 1) -> 
 
 @given(bounds, st.booleans(), st.integers(-60, 60), st.integers(1, 9))
 @settings(max_examples=400)
-def test_the_nearest_bound_decides(pairs: list[tuple[Fraction, int]], at_least: bool, number: int, divisor: int) -> None:
+def test_the_nearest_bound_decides(
+    pairs: list[tuple[Fraction, int]], at_least: bool, number: int, divisor: int
+) -> None:
     made = table(pairs, at_least)
     assert made.whole(number) == by_definition(pairs, at_least, Fraction(number))
     assert made.fraction(number, divisor) == by_definition(pairs, at_least, Fraction(number, divisor))
@@ -45,7 +47,9 @@ def test_the_nearest_bound_decides(pairs: list[tuple[Fraction, int]], at_least: 
 
 @given(bounds, st.booleans(), st.integers(-60, 60))
 @settings(max_examples=300)
-def test_steps_to_change_is_never_too_late(pairs: list[tuple[Fraction, int]], at_least: bool, measure: int) -> None:
+def test_steps_to_change_is_never_too_late(
+    pairs: list[tuple[Fraction, int]], at_least: bool, measure: int
+) -> None:
     made = table(pairs, at_least)
     steps = made.steps_to_change(measure)
     for later in range(1, min(steps, 150)):
@@ -62,7 +66,9 @@ def test_a_percentage_of_zero_is_greater_than_every_bound() -> None:
 
 @given(st.integers(-40, 40).filter(bool), st.integers(0, 30), st.integers(1, 60), st.integers(0, 120))
 @settings(max_examples=400)
-def test_points_fade_by_the_day_and_the_next_change_is_known(points: int, after: int, over: int, n: int) -> None:
+def test_points_fade_by_the_day_and_the_next_change_is_known(
+    points: int, after: int, over: int, n: int
+) -> None:
     def by_definition(days: int) -> int:
         if days <= after:
             return points

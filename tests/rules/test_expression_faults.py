@@ -10,7 +10,6 @@ import pytest
 from tests.rules.policy_texts import MEMBERS, READMITTED_FROM, WHERE, Cases, Edit, check_faults
 
 CASES: Cases = {
-    # -- expressions
     "unknown field of where": (
         [(WHERE, "where: not ⟦plannd")],
         ["unknown name `plannd`: expected a field of `health.hospital.admitted`.*did you mean `planned`"],
@@ -25,7 +24,8 @@ CASES: Cases = {
             (WHERE, "where: ⟦nights > 1 or mark > 2"),
         ],
         [
-            "the kind of `nights` differs between the types: integer in `health.hospital.admitted`, text in `health.clinic.visited`"
+            "the kind of `nights` differs between the types: "
+            "integer in `health.hospital.admitted`, text in `health.clinic.visited`"
         ],
     ),
     "text here and choice there": (

@@ -64,7 +64,9 @@ class Pipeline:
             self.send(About(event.subject, "life.civil-0", (offset, 0), NOWHERE, event))
             return
         record = PersonRecord(event, NOWHERE)
-        person, messages = person_step(self.persons.get(event.subject), record, channel="person.events-0", offset=offset)
+        person, messages = person_step(
+            self.persons.get(event.subject), record, channel="person.events-0", offset=offset
+        )
         if person is not None:
             self.persons[event.subject] = person
         for message in messages:
@@ -76,7 +78,6 @@ class Pipeline:
         repeats = 2 if self.chance.random() < 0.2 else 1
         for _ in range(repeats):
             message = decode_household_record(raw)
-            assert not isinstance(message, type(None))
             number = message.number  # type: ignore[union-attr]
             if number <= self.marks.get((partition, channel), (-1, -1)):
                 continue
@@ -109,7 +110,9 @@ def histories(draw: st.DrawFn) -> list[Event]:
     for _ in range(draw(st.integers(1, 14))):
         person = draw(st.sampled_from(PERSONS))
         day = draw(st.integers(0, 4)) + draw(st.sampled_from((0.1, 0.5)))
-        match draw(st.sampled_from(("join", "join", "left", "ill", "lost", "income", "home", "retract", "correct"))):
+        match draw(
+            st.sampled_from(("join", "join", "left", "ill", "lost", "income", "home", "retract", "correct"))
+        ):
             case "join":
                 birth = draw(st.sampled_from((None, "1950-01-01", "2000-02-29")))
                 data = {"birth": birth} if birth else {}
@@ -124,7 +127,9 @@ def histories(draw: st.DrawFn) -> list[Event]:
                 yuan = draw(st.sampled_from((0, 50_000, 500_000)))
                 events.append(made.fact("income.assessed", person, day, yuan=yuan, source="/t/civil"))
             case "home":
-                events.append(made.fact("home.lost", draw(st.sampled_from(HOUSEHOLDS)), day, source="/t/civil"))
+                events.append(
+                    made.fact("home.lost", draw(st.sampled_from(HOUSEHOLDS)), day, source="/t/civil")
+                )
             case "retract":
                 target = f"e{draw(st.integers(1, 14))}"
                 if target != f"e{made.count + 1}":
@@ -143,7 +148,10 @@ def summary(home_bytes: dict[str, bytes]) -> dict[str, tuple[object, ...]]:
         if home.members:
             score = add_up(home, RULES)
             facts = sorted(
-                (type, fact.id) for r in home.members for type, facts in r.known.facts.items() for fact in facts
+                (type, fact.id)
+                for r in home.members
+                for type, facts in r.known.facts.items()
+                for fact in facts
             )
             found[id] = (sorted(r.id for r in home.members), score.total, score.dimensions, tuple(facts))
     return found

@@ -164,7 +164,8 @@ def test_the_text_of_faults() -> None:
     assert str(caught.value) == (
         "rules/policies/test.yaml:22:16: unknown dimension `helth` "
         "(did you mean `health`? one of: economy, health)\n"
-        "rules/policies/test.yaml:25:16: unknown name `plannd`: expected a field of `health.hospital.admitted` "
+        "rules/policies/test.yaml:25:16: unknown name `plannd`: expected a field of "
+        "`health.hospital.admitted` "
         "(did you mean `planned`? one of: cost_yuan, mark, nights, note, planned, since, urgent, ward)\n"
         "rules/policies/test.yaml:38:48: unknown parameter `line_yaun` "
         "(did you mean `line_yuan`? one of: gap_yuan, line_yuan)"
