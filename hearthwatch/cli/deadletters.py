@@ -1,0 +1,84 @@
+"""``hearthwatch deadletters``: what was rejected, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hearthwatch.connections import kafka_connection
+from hearthwatch.settings import load_settings
+from streams.deadletter_topic import read_dead_letters
+from streams.deadletters import DeadLetter
+from streams.timestamps import format_timestamp
+
+
+@click.group()
+def deadletters() -> None:
+    """Look at rejected events: they wait on the topic `deadletters`, byte for byte."""
+
+
+@deadletters.command(
+    "list",
+    epilog="Example: hearthwatch deadletters list --reason bad-data --last 20",
+)
+@click.option("--last", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+@click.option("--all", "everything", is_flag=True, help="All that the topic holds, oldest first.")
+@click.option("--reason", help="Only those with this reason, such as bad-data or internal-error.")
+@click.option("--topic", help="Only those that came from this topic, such as life.health.")
+@click.option("--values", is_flag=True, help="Show key, value and headers too. They are personal data.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+def list_(
+    last: int, everything: bool, reason: str | None, topic: str | None, values: bool, as_json: bool
+) -> None:
+    """List dead letters: reason, where the event stands, and what was expected.
+
+    The newest come last. Values are not shown unless asked for.
+    """
+    connection = kafka_connection(load_settings())
+    letters = read_dead_letters(
+        connection, last=None if everything else last, reason=reason, origin_topic=topic
+    )
+    if as_json:
+        for letter in letters:
+            click.echo(json.dumps(letter.as_row(values=values), ensure_ascii=False))
+        return
+    _show(letters, values=values)
+
+
+def _show(letters: Iterator[DeadLetter], *, values: bool) -> None:
+    console = Console()
+    table = Table("at", "written", "reason", "origin", "message", title="Dead letters", title_justify="left")
+    table.columns[4].overflow = "fold"
+    count = 0
+    for letter in letters:
+        count += 1
+        origin = "none" if letter.origin is None else "{}/{}@{}".format(*letter.origin)
+        row = [f"{letter.partition}@{letter.offset}", _when(letter.timestamp_ms), letter.reason, origin]
+        message = letter.message
+        if values:
+            shown = letter.as_row(values=True)
+            message += f"\nkey: {shown['key']}\nvalue: {shown['value']}\nheaders: {shown['headers']}"
+        # Text, not markup: what a sender wrote must not colour our screen.
+        table.add_row(*(Text(_printable(cell)) for cell in row), Text(_printable(message)))
+    if count == 0:
+        click.echo("No dead letters.")
+        return
+    console.print(table)
+    click.echo(f"{count:,} shown.")
+
+
+def _when(timestamp_ms: int) -> str:
+    try:
+        return format_timestamp(timestamp_ms * 1000)
+    except ValueError:
+        return "unknown"
+
+
+def _printable(text: str) -> str:
+    """Without control characters: a value must not drive the reader's terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
