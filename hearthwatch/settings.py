@@ -20,7 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from deploy.local.stack import KAFKA_PORT, VALKEY_PORT, default_data_dir
+from deploy.local.stack import KAFKA_PORT, VALKEY_PORT, default_data_dir, default_jars_dir
 from streams.errors import SettingsError
 
 PREFIX = "HEARTHWATCH_"
@@ -213,7 +213,7 @@ class Settings(BaseSettings):
         """Fill the defaults that depend on the user or on another setting."""
         values = dict(given)
         values.setdefault("data_dir", default_data_dir())
-        values.setdefault("jars_dir", default_data_dir() / "jars")
+        values.setdefault("jars_dir", default_jars_dir())
         kafka_port = _port_or(values.get("kafka_port"), KAFKA_PORT)
         values.setdefault("kafka_bootstrap", f"{LOCAL}:{kafka_port}")
         values.setdefault("kafka_controller_port", kafka_port + 1 if kafka_port < 65535 else kafka_port - 1)

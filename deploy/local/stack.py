@@ -65,6 +65,11 @@ def default_data_dir() -> Path:
     return Path(platformdirs.user_data_dir("hearthwatch", appauthor=False))
 
 
+def default_jars_dir() -> Path:
+    """Where Kafka's jars are kept: the same for every data directory."""
+    return Path(os.environ.get("HEARTHWATCH_JARS_DIR") or default_data_dir() / "jars")
+
+
 class Stack:
     """Kafka and Valkey of one data directory, on ports of this machine's loopback address.
 
@@ -96,7 +101,7 @@ class Stack:
         """
         self.data_dir = (data_dir or default_data_dir()).absolute()
         self.folder = self.data_dir / "local"
-        self.jars_dir = (jars_dir or default_data_dir() / "jars").absolute()
+        self.jars_dir = (jars_dir or default_jars_dir()).absolute()
         self._maven_repository = maven_repository
         self._start_timeout_seconds = start_timeout_seconds
         self.kafka = Kafka(
