@@ -58,7 +58,8 @@ def judge(
     Raises:
         DecodeError: with the first reason that holds.
     """
-    if attributes.get("specversion") != "1.0":
+    version = attributes.get("specversion")
+    if type(version) is not str or version != "1.0":  # the number 1.0 is a Number, and a str too
         _reject("not-cloudevent", "$.specversion", 'the text "1.0"')
     id_ = _text(attributes, "id", MAX_ID)
     source = _text(attributes, "source")

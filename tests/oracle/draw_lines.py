@@ -252,9 +252,13 @@ class Lines:
         draw = self.draw
         pairs = self.pairs(sent)
         at = draw.randrange(len(pairs))
-        how = draw.randrange(8)
+        how = draw.randrange(9)
         if how == 0:
             del pairs[at]
+        elif how == 8:  # in the data, where a program may well read by another way
+            odd_value = Raw(draw.choice(ODD_JSON).decode("utf-8", "surrogateescape"))
+            name = draw.choice(["odd", *[name for name, _ in sent.data]])
+            self.spoil(pairs, "data", [*sent.data, (name, odd_value)])
         elif how == 1:
             odd: list[Writable] = [
                 None,
@@ -288,7 +292,7 @@ class Lines:
             )
         elif how == 6:
             self.spoil(pairs, "specversion", draw.choice(["1", "1.0.0", "0.3", Raw("1.0")]))
-        line = json_text(pairs, draw).encode("utf-8")
+        line = json_text(pairs, draw).encode("utf-8", "surrogateescape")
         self.written.append(self.broken(line) if how == 7 else line)
 
     def spoil(self, pairs: Pairs, name: str, value: Writable) -> None:
