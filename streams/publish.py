@@ -44,6 +44,7 @@ class Publisher:
         linger_ms: int = 20,
     ) -> None:
         self.timeout_seconds = timeout_seconds
+        self.topic = topic
         limits, self.cluster = _limits(connection, topic)
         self._addresser = Addresser(limits, mode=mode, clock=clock, topic=topic)
         self._producer = kafka_clients.producer(

@@ -89,8 +89,10 @@ def planned(
     catalog: Catalog,
     *,
     clock: Clock,
-    life_partitions: int = 2,
-    partitions: int = 8,
+    life_partitions: int = 4,
+    person_partitions: int = 8,
+    household_partitions: int = 8,
+    warnings_partitions: int = 4,
     replication: int = 1,
     life_retention_days: int = 400,
 ) -> tuple[Topic, ...]:
@@ -100,8 +102,8 @@ def planned(
         clock: in `wall` the broker stamps what departments send; in `log` their publisher does, with the
             events' own times, so nothing may be deleted, refused or rolled by age there.
         life_partitions: of each `life.*` topic.
-        partitions: of the topics keyed by person or household. It cannot be changed once they hold records:
-            a state lives on the partition of its key.
+        person_partitions, household_partitions, warnings_partitions: of the topics keyed by person or
+            household. They cannot be changed once there are records: a state lives on its key's partition.
         life_retention_days: for `life.*` in `wall`; intake has passed a record on long before, but the
             original of one set aside as `internal-error` is read back from there.
     """
@@ -129,9 +131,14 @@ def planned(
             topic(life_topic(name), life_partitions, life, f"sent by {department.title.get('en', name)}")
             for name, department in catalog.departments.items()
         ),
-        topic(PERSON_EVENTS, partitions, hop, "accepted events by person; the person step's log"),
-        topic(HOUSEHOLD_FACTS, partitions, hop, "facts, moves, ticks by household; the household step's log"),
-        topic(WARNINGS, partitions, hop, "warnings by household"),
+        topic(PERSON_EVENTS, person_partitions, hop, "accepted events by person; the person step's log"),
+        topic(
+            HOUSEHOLD_FACTS,
+            household_partitions,
+            hop,
+            "facts, moves, ticks by household; the household step's log",
+        ),
+        topic(WARNINGS, warnings_partitions, hop, "warnings by household"),
         topic(
             DEADLETTERS,
             1,

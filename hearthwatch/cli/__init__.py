@@ -19,8 +19,12 @@ from streams.errors import HearthwatchError, InputError, TransportError
 
 COMMANDS: dict[str, str] = {
     "backtest": "hearthwatch.cli.backtest:backtest",
+    "demo": "hearthwatch.cli.demo:demo",
     "doctor": "hearthwatch.cli.doctor:doctor",
     "local": "hearthwatch.cli.local:local",
+    "publish": "hearthwatch.cli.publish:publish",
+    "topics": "hearthwatch.cli.topics:topics",
+    "watch": "hearthwatch.cli.watch:watch",
 }
 """Name of a subcommand -> ``module:attribute`` of its click command, in alphabetical order."""
 

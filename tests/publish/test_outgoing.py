@@ -99,7 +99,7 @@ def test_a_line_that_cannot_go_to_kafka_stays_behind_with_its_reason(raw: bytes,
 )
 def test_a_bad_event_that_the_broker_can_take_goes_out_as_it_is(changes: dict[str, Any]) -> None:
     for mode in ("structured", "binary"):
-        record = sent(Addresser(LIMITS, mode=mode), line(**changes))  # type: ignore[arg-type]
+        record = sent(Addresser(LIMITS, mode=mode), line(**changes))
         assert record.topic == "life.health"
 
 
