@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import count
 from typing import Final, Literal, cast
 
 from rules.expression import Amount
@@ -13,6 +14,7 @@ from streams.yamlfile import suggest
 
 #: Stands for the day where no parameter has a date.
 _ANY_DAY: Final = -(10**9)
+_TOO_DEEP: Final = f"the bound is nested or chained more than {MOST_DEEP} deep"
 
 
 def read_bound(
@@ -44,15 +46,24 @@ class _BoundReader(Reader):
         except GrammarError:
             return None
         if _depth_of_amount(amount) > MOST_DEEP:
-            self.fault(0, f"the bound is nested or chained more than {MOST_DEEP} deep")
+            self.fault(0, _TOO_DEEP)
             return None
         self.check_divisions()
         return None if self.faulty else amount
 
+    def chained(self, *signs: str) -> Iterator[int]:
+        """Counts while one of these signs comes next; each makes the tree one deeper on its left."""
+        for length in count(2):
+            if not self.is_next(*signs):
+                return
+            if length > MOST_DEEP:
+                raise self.stop(self.peek(), _TOO_DEEP)
+            yield length
+
     def sum(self) -> Amount:
         start = self.peek().at
         amount = self.product()
-        while self.is_next("+", "-"):
+        for _ in self.chained("+", "-"):
             sign = self.take()
             amount = self.joined(start, amount, sign, self.product())
         return amount
@@ -60,7 +71,7 @@ class _BoundReader(Reader):
     def product(self) -> Amount:
         start = self.peek().at
         amount = self.atom()
-        while self.is_next("*", "/"):
+        for _ in self.chained("*", "/"):
             sign = self.take()
             right = self.atom()
             if sign.text == "/":

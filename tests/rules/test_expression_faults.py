@@ -23,10 +23,7 @@ CASES: Cases = {
             (READMITTED_FROM, "from: [health.hospital.admitted, health.clinic.visited]"),
             (WHERE, "where: ⟦nights > 1 or mark > 2"),
         ],
-        [
-            "the kind of `nights` differs between the types: "
-            "integer in `health.hospital.admitted`, text in `health.clinic.visited`"
-        ],
+        ["`nights` differs between the types: integer in `health.hospital.admitted`, text in `health.clinic"],
     ),
     "text here and choice there": (
         [
