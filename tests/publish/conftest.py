@@ -1,31 +1,21 @@
-"""A real broker of our own, on free ports, for the tests of topics and publishing."""
+"""The tests' broker, and a department of its own for each test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from deploy.local import Stack, free_ports
+from deploy.local import Stack
 from streams import topics
 from streams.catalog import Catalog, Department
 from streams.kafka_clients import Connection
 from tests.publish.broker import Broker
 
 
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    kafka_port, controller_port, valkey_port = free_ports(3)
-    stack = Stack(
-        tmp_path_factory.mktemp("stack"), kafka_port, valkey_port, kafka_controller_port=controller_port
-    )
-    stack.up()
-    try:
-        pid = stack.status()[0].pid
-        assert pid is not None
-        yield Broker(Connection(stack.kafka_bootstrap, timeout_seconds=10), pid)
-    finally:
-        stack.down()
+@pytest.fixture
+def broker(stack: Stack) -> Broker:
+    pid = stack.status()[0].pid
+    assert pid is not None
+    return Broker(Connection(stack.kafka_bootstrap, timeout_seconds=10), pid)
 
 
 @pytest.fixture
