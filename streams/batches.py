@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 import aiokafka
@@ -37,7 +37,7 @@ class PartitionOwner(Protocol):
     async def claim(self, partitions: Iterable[TP], generation: int) -> Mapping[TP, int]:
         """Take partitions over; the next offset of each.
 
-        A partition that is left out stays paused until :meth:`Consumer.restart` is called for it.
+        A partition that is left out stays paused until :meth:`Consumer.reclaim` is called for it.
         """
 
     def admit(self, tp: TP, offset: int, earliest: int, end: int) -> bool:
@@ -87,7 +87,7 @@ class Slice:
 Batch = list[Slice]
 
 
-class Untouched(Codec):  # type: ignore[misc]
+class Untouched(Codec):
     """Lets a batch through Faust's decoding as it is."""
 
     def _loads(self, s: Any) -> Any:
@@ -97,7 +97,7 @@ class Untouched(Codec):  # type: ignore[misc]
         return s
 
 
-class BatchApp(faust.App):  # type: ignore[misc]
+class BatchApp(faust.App):
     """A Faust app on the ``batched://`` transport.
 
     Args:
@@ -105,6 +105,7 @@ class BatchApp(faust.App):  # type: ignore[misc]
         kafka: arguments of aiokafka's clients (``bootstrap_servers``, ``security_protocol``, ...).
         consumer: further arguments of its consumer.
         max_outstanding: records that may be handed out and not done, before fetching stops.
+        on_failure: called when the app cannot go on.
     """
 
     def __init__(
@@ -114,21 +115,34 @@ class BatchApp(faust.App):  # type: ignore[misc]
         kafka: Mapping[str, Any],
         consumer: Mapping[str, Any] | None = None,
         max_outstanding: int = 20_000,
+        on_failure: Callable[[BaseException], None] | None = None,
         **options: Any,
     ) -> None:
         self.owner = owner
         self.kafka_options = dict(kafka)
         self.consumer_options = dict(consumer or {})
         self.max_outstanding = max_outstanding
+        self._on_failure = on_failure
         # aiokafka's sticky assignor keeps what it knows in the class: two groups in one process need two.
         self.partition_assignor = type("GroupAssignor", (StickyPartitionAssignor,), {})
         super().__init__(*args, **options)
 
+    def _crash(self, reason: BaseException) -> None:
+        # Faust's worker would end the process; whoever runs the app decides.
+        super()._crash(reason)
+        if self._on_failure is not None:
+            self._on_failure(reason)
 
-class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    def _create_directories(self) -> None:
+        """None: there are no tables."""
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that talks to Kafka."""
 
-    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:  # noqa: ARG002
+    app: BatchApp
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         # Built here, because Faust fixes fetch_max_wait_ms at 1500 and the assignor at round robin, and
         # because the security settings of aiokafka then need no translation into Faust's and back.
         conf = self.app.conf
@@ -163,8 +177,10 @@ class _NoReadOffsets(dict[TP, int | None]):
         return None
 
 
-class Consumer(driver.Consumer):  # type: ignore[misc]
+class Consumer(driver.Consumer):
     """Fetches batches and keeps positions."""
+
+    app: BatchApp
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -176,7 +192,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._room = asyncio.Event()
         self._fetch_at = 0.0
         self._claimed_generation: int | None = None
-        self._starting: dict[TP, asyncio.Task[None]] = {}
+        self._claiming: dict[TP, asyncio.Task[None]] = {}
         self.overlapped_fetches = 0
         """Slices that were fetched while a seek was under way, and dropped."""
         self.offset_gaps = 0
@@ -199,36 +215,41 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._claimed_generation = generation
         assigned = self.assignment()
         self.app.owner.keep_only(assigned)
-        for task in self._starting.values():
-            task.cancel()
-        self._starting.clear()
+        for old in self._claiming.values():
+            old.cancel()
+        self._claiming.clear()
         for tp in list(self._seats):
             self._unseat(tp)
-        task = self._start(assigned)
+        task = self._begin(assigned)
         if task is not None:
             # Faust gives this 90 s and then ends the worker; a claim waits for Redis as long as it takes.
             await asyncio.wait([task], timeout=5.0)
         return {}
 
-    def restart(self, tp: TP) -> None:
+    def reclaim(self, tp: TP) -> None:
         """Go back to where the owner's next claim says that this partition stands."""
         self._unseat(tp)
         if tp in self.assignment():
-            self._start({tp})
+            self._begin({tp})
 
-    def _start(self, tps: Iterable[TP]) -> asyncio.Task[None] | None:
-        wanted = {tp for tp in tps if tp not in self._starting}
+    def halt(self, tp: TP) -> None:
+        """Fetch nothing of a partition until :meth:`reclaim` or the next assignment."""
+        self._unseat(tp)
+        self.pause_partitions({tp})
+
+    def _begin(self, tps: Iterable[TP]) -> asyncio.Task[None] | None:
+        wanted = {tp for tp in tps if tp not in self._claiming}
         if not wanted:
             return None
         self.pause_partitions(wanted)
         task = asyncio.ensure_future(self._claim_and_seek(wanted, self.app.consumer_generation_id))
-        self._starting.update(dict.fromkeys(wanted, task))
-        task.add_done_callback(self._started)
+        self._claiming.update(dict.fromkeys(wanted, task))
+        task.add_done_callback(self._claim_ended)
         return task
 
-    def _started(self, task: asyncio.Task[None]) -> None:
-        for tp in [tp for tp, one in self._starting.items() if one is task]:
-            del self._starting[tp]
+    def _claim_ended(self, task: asyncio.Task[None]) -> None:
+        for tp in [tp for tp, one in self._claiming.items() if one is task]:
+            del self._claiming[tp]
         if not task.cancelled() and task.exception() is not None:
             logger.error("partitions could not be started", exc_info=task.exception())
 
@@ -238,7 +259,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         while offsets and generation == self.app.consumer_generation_id:
             try:
                 await self._sit(offsets)
-            except (KafkaError, asyncio.TimeoutError, OSError) as error:
+            except (TimeoutError, KafkaError, OSError) as error:
                 if isinstance(error, IllegalStateError):  # revoked meanwhile
                     return
                 logger.warning("kafka does not answer (%r); seeking again", error)
@@ -273,7 +294,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
             self._room.clear()
             try:
                 await asyncio.wait_for(self._room.wait(), timeout)
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 return {}
         pause = self._fetch_at - self.loop.time()
         if pause > 0:
@@ -310,10 +331,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """A fetch that overlapped a seek may have moved Kafka's position: put it where it belongs."""
         try:
             await self.seek_wait(offsets)
-        except (KafkaError, asyncio.TimeoutError, OSError) as error:
+        except (TimeoutError, KafkaError, OSError) as error:
             logger.warning("seek of %d partitions failed (%r); claiming them again", len(offsets), error)
             for tp in offsets:
-                self.restart(tp)
+                self.reclaim(tp)
             return
         self._seeks += 1
         for tp in offsets:
@@ -323,8 +344,9 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     def _to_message(self, tp: TP, record: Batch) -> ConsumerMessage:
         last = record[0].records[-1]
+        value: Any = record
         return ConsumerMessage(
-            tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type, (), None, record,
+            tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type, None, None, value,
             None, 0, 0, tp, generation_id=record[0].generation,
         )  # fmt: skip
 
@@ -360,9 +382,9 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Records that were handed out and are not done."""
         return self._outstanding
 
-    def _filter_tps_with_pending_acks(self, topics: Any = None) -> list[TP]:
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         # What Faust commits to Kafka: our progress instead of its acks.
-        return [tp for tp in self._done if topics is None or tp in topics or tp.topic in topics]
+        return (tp for tp in list(self._done) if topics is None or tp in topics or tp.topic in topics)
 
     def _new_offset(self, tp: TP) -> int | None:
         return self._done.get(tp)
@@ -383,12 +405,12 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_stop(self) -> None:
         """Stop what still waits for Redis or Kafka, then leave."""
-        for task in list(self._starting.values()):
+        for task in list(self._claiming.values()):
             task.cancel()
         await super().on_stop()
 
 
-class Producer(driver.Producer):  # type: ignore[misc]
+class Producer(driver.Producer):
     """Connects to nothing: stages send with :class:`streams.producer.OrderedProducer`."""
 
     async def on_start(self) -> None:
@@ -401,7 +423,7 @@ class Producer(driver.Producer):  # type: ignore[misc]
         """Nothing to flush."""
 
 
-class Transport(driver.Transport):  # type: ignore[misc]
+class Transport(driver.Transport):
     """Found by Faust under the scheme ``batched``."""
 
     Consumer = Consumer

@@ -88,6 +88,7 @@ class OrderedProducer:
     Args:
         kafka: arguments of aiokafka's clients (``bootstrap_servers``, ``security_protocol``, ...).
         topics: the topics that will be sent to; their number of partitions is asked once.
+        prefix: begins the topics' names on the broker.
         connect: makes an unstarted AIOKafkaProducer; tests give one that fails.
         on_retry: called with the topic each time a batch has to be sent again.
     """
@@ -97,12 +98,14 @@ class OrderedProducer:
         kafka: Mapping[str, Any],
         *,
         topics: Sequence[str],
+        prefix: str = "",
         max_batch_bytes: int = MAX_BATCH_BYTES,
         connect: Callable[[], Any] | None = None,
         on_retry: Callable[[str], None] | None = None,
     ) -> None:
         self._kafka = dict(kafka)
         self._topics = tuple(topics)
+        self._prefix = prefix
         self._max_batch_bytes = max_batch_bytes
         self._connect = connect or self._plain
         self._on_retry = on_retry
@@ -141,14 +144,15 @@ class OrderedProducer:
         except _FAILURES as error:
             raise BrokerUnavailableError(f"no Kafka broker answers: {error}") from error
         for topic in self._topics:
+            name = self._prefix + topic
             try:
-                partitions = await self._client.partitions_for(topic)
+                partitions = await self._client.partitions_for(name)
             except _FAILURES as error:
                 await self.stop()
                 raise TransportError(
-                    f"the topic {topic} is missing ({error!r}); make it with `hearthwatch topics create`"
+                    f"the topic {name} is missing ({error!r}); make it with `hearthwatch topics create`"
                 ) from error
-            self._destinations[topic] = [_Destination(topic, number) for number in range(len(partitions))]
+            self._destinations[topic] = [_Destination(name, number) for number in range(len(partitions))]
             self._partitions[topic] = {}
 
     def partitions(self, topic: str) -> int:
@@ -156,7 +160,12 @@ class OrderedProducer:
         return len(self._destinations[topic])
 
     def append(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = (), partition: int | None = None
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers = (),
+        partition: int | None = None,
     ) -> None:
         """Add a record to what the next :meth:`send` sends.
 
@@ -234,8 +243,8 @@ class OrderedProducer:
                 if len(pending.records) > 1:
                     self._split(destination)
                     return
-                logger.error(  # noqa: TRY400
-                    "a record of %d bytes is too large for the topic %s (%r): raise its max.message.bytes; trying again",
+                logger.error(
+                    "a record of %d bytes is too large for %s (%r): raise its max.message.bytes; trying again",
                     len(pending.records[0][1] or b""), destination.topic, error,
                 )  # fmt: skip
             except _FAILURES as error:
@@ -290,7 +299,7 @@ class OrderedProducer:
             return self._client
 
     def _retire(self, client: Any) -> None:
-        """A producer that gave up on a batch has a hole in its sequence numbers: the next one is a new one."""
+        """A producer that gave up on a batch has a hole in its sequence numbers: take a new one."""
         if self._client is client:
             self._client = None
             task = asyncio.ensure_future(_stop(client))
@@ -299,7 +308,9 @@ class OrderedProducer:
 
     async def stop(self) -> None:
         """Stop sending. What is not acknowledged is given up: its causes were not committed either."""
-        tasks = [one.task for several in self._destinations.values() for one in several if one.task is not None]
+        tasks = [
+            one.task for several in self._destinations.values() for one in several if one.task is not None
+        ]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -319,5 +330,5 @@ async def _stop(client: Any) -> None:
     # It waits for everything that it still holds; with no broker there that would be for ever.
     try:
         await asyncio.wait_for(client.stop(), 10.0)
-    except asyncio.TimeoutError:
+    except TimeoutError:
         logger.warning("a producer did not stop in 10 s")

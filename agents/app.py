@@ -1,0 +1,249 @@
+"""A worker: one stage in one process, wired together and run until it is told to stop.
+
+Every stage is a Faust app of its own, with its own consumer group: aiokafka's assignor balances the number
+of partitions over all topics of a group, so stages that shared one would not be balanced each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, cast
+
+from agents.household import HouseholdStage
+from agents.intake import Intake
+from agents.ledger import CharterStore, KafkaCharter, Ledger
+from agents.person import PersonStage
+from agents.poison import SetAside
+from agents.quiet import RateLimit
+from agents.redis_link import RedisHome, RedisLink
+from agents.signals import Signals
+from agents.stage import Engine, Monitor, Stage
+from rules.compile import compile_policy
+from rules.policy import Policy
+from streams.batches import BatchApp, Consumer, Untouched
+from streams.catalog import Catalog
+from streams.producer import OrderedProducer
+
+logger = logging.getLogger(__name__)
+
+StageName = Literal["intake", "person", "household"]
+STAGES: Final[tuple[StageName, ...]] = ("intake", "person", "household")
+
+STOP_SECONDS: Final = 30.0
+#: Allocations before the youngest generation is collected: states are bytes, so there is little to find.
+_GC_THRESHOLD: Final = (100_000, 50, 100)
+_WARM_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerConfig:
+    """What a worker needs to know; settings become this in ``hearthwatch``.
+
+    Attributes:
+        kafka: arguments of aiokafka's clients (``bootstrap_servers``, ``security_protocol``, ...).
+        redis: where the ledger is.
+        catalog, policy: checked; their digests are compared with those that the data was made with.
+        clock: ``wall``: the broker's time and real midnights; ``log``: only records move the day.
+        namespace: begins the ledger's keys and the names of the consumer groups.
+        topic_prefix: begins the names of all topics on the broker, where several systems share one.
+        worker: its name, in logs and in the ledger.
+        instance: the group's static member id; a restart within ``session_seconds`` then moves nothing.
+        metrics_host, metrics_port: where metrics are served; no port: nowhere.
+        max_fetch: records in one fetch. max_part: records in one commit.
+        max_outstanding: records that are fetched and not committed, before fetching waits.
+        cache_bytes: encoded states kept in memory for each partition.
+    """
+
+    kafka: Mapping[str, Any] = field(repr=False)
+    redis: RedisHome = field(repr=False)
+    catalog: Catalog = field(repr=False)
+    policy: Policy = field(repr=False)
+    clock: Literal["wall", "log"] = "wall"
+    namespace: str = "hearthwatch"
+    topic_prefix: str = ""
+    worker: str = "worker"
+    instance: str | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    max_fetch: int = 4_000
+    max_part: int = 1_000
+    max_outstanding: int = 20_000
+    cache_bytes: int = 16_777_216
+    session_seconds: float = 10.0
+
+
+def stage_of(name: StageName, config: WorkerConfig) -> Stage:
+    """The stage of a name."""
+    if name == "intake":
+        return Intake(config.catalog)
+    if name == "person":
+        return PersonStage()
+    return HouseholdStage(compile_policy(config.policy, config.catalog), clock=config.clock)
+
+
+class Worker:
+    """One stage at work in this event loop.
+
+    Args:
+        stage, charter, connect_producer, signals: tests give their own.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        config: WorkerConfig,
+        *,
+        monitor: Monitor | None = None,
+        charter: CharterStore | None = None,
+        connect_producer: Callable[[], Any] | None = None,
+        signals: Signals | None = None,
+    ) -> None:
+        self.stage = stage
+        self.config = config
+        self.signals = signals or Signals()
+        self.failed = asyncio.Event()
+        """Set when the worker cannot go on; :attr:`failure` says why."""
+        self.failure: BaseException | None = None
+        self.ledger = Ledger(
+            RedisLink(config.redis),
+            charter or KafkaCharter(config.kafka),
+            name=config.namespace,
+        )
+        self.producer = OrderedProducer(
+            config.kafka, topics=stage.sends_to, prefix=config.topic_prefix, connect=connect_producer
+        )
+        self._set_aside = SetAside(
+            config.kafka, self.producer, prefix=config.topic_prefix, signals=self.signals
+        )
+        self.engine = Engine(
+            stage,
+            self.ledger,
+            self.producer,
+            self._set_aside,
+            worker=config.worker,
+            prefix=config.topic_prefix,
+            monitor=monitor,
+            signals=self.signals,
+            max_part=config.max_part,
+            cache_bytes=config.cache_bytes,
+        )
+        self.app = self._faust()
+        self.engine.bind(lambda: cast(Consumer, self.app.consumer))
+
+    @property
+    def group(self) -> str:
+        """The consumer group."""
+        return f"{self.config.namespace}-{self.stage.name}"
+
+    def _faust(self) -> BatchApp:
+        config = self.config
+        app = BatchApp(
+            self.group,
+            owner=self.engine,
+            kafka=config.kafka,
+            max_outstanding=config.max_outstanding,
+            on_failure=self._failed,
+            broker="batched://",  # the addresses are in `kafka`, in aiokafka's own form
+            broker_client_id=f"{self.group}-{config.worker}",
+            broker_max_poll_records=config.max_fetch,
+            broker_session_timeout=config.session_seconds,
+            broker_heartbeat_interval=config.session_seconds / 10,
+            broker_rebalance_timeout=60.0,
+            broker_commit_interval=2.0,
+            consumer_group_instance_id=config.instance,
+            consumer_max_fetch_size=1_048_576,
+            key_serializer="raw",
+            value_serializer="raw",
+            stream_wait_empty=True,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            web_enabled=False,
+            worker_redirect_stdouts=False,
+        )
+        names = [config.topic_prefix + topic for topic in self.stage.topics]
+        topic = app.topic(*names, value_serializer=Untouched(), key_serializer="raw", acks=False)
+        engine = self.engine
+
+        async def work(stream: Any) -> None:
+            await engine.run(stream)
+
+        app.agent(topic, name=f"{self.group}-agent")(work)
+        return app
+
+    def _failed(self, reason: BaseException) -> None:
+        if self.failure is None:
+            self.failure = reason
+            self.failed.set()
+
+    async def start(self) -> None:
+        """Connect, and begin to work as soon as partitions are assigned.
+
+        Raises:
+            LedgerError: Kafka and Redis do not belong together, or other files made the data.
+            TransportError: a server does not answer, or a topic is missing.
+        """
+        config = self.config
+        await self.ledger.open({"catalog": config.catalog.digest, "policy": config.policy.digest})
+        await self.producer.start()
+        await self.app.start()
+        self.signals.emit("ready", worker=config.worker)
+
+    async def stop(self) -> None:
+        """Finish what runs, commit it, leave the group."""
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self.app.stop()
+        except TimeoutError:
+            logger.warning(
+                "the worker did not stop in %d s; what it had begun will be repeated", STOP_SECONDS
+            )
+        await self.engine.close()
+        await self.producer.stop()
+        await self._set_aside.close()
+        await self.ledger.close()
+
+
+def run_worker(stage: StageName, config: WorkerConfig) -> None:
+    """Run a stage until SIGINT or SIGTERM; blocks.
+
+    Raises:
+        HearthwatchError: it cannot start.
+        RuntimeError: it failed, and is to be started again.
+    """
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RateLimit())
+    for noisy in ("aiokafka", "faust", "mode"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    asyncio.run(_run(stage, config))
+
+
+async def _run(name: StageName, config: WorkerConfig) -> None:
+    worker = Worker(stage_of(name, config), config)
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    _settle_memory()
+    loop.call_later(_WARM_SECONDS, _settle_memory)
+    try:
+        await worker.start()
+        ends = [asyncio.ensure_future(event.wait()) for event in (stopping, worker.failed)]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
+    finally:
+        await worker.stop()
+    if worker.failure is not None:
+        raise RuntimeError(f"the {name} worker failed: {worker.failure!r}") from worker.failure
+
+
+def _settle_memory() -> None:
+    """What lives now lives for ever: the collector need not look at it again (it doubled the cost)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLD)

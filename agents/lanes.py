@@ -1,0 +1,150 @@
+"""A lane: all that a worker knows of one partition that it owns, and the parts of its log under way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from faust.types import TP
+
+from agents.ledger import Claim
+from streams.batches import Slice
+from streams.producer import Headers
+from streams.records import Origin
+
+#: What an entry of the cache costs beside its bytes: the key, the dict's slot, the objects.
+_ENTRY_BYTES: Final = 200
+
+Sending = tuple[str, bytes | None, bytes | None, Headers]
+"""Topic, key, value, headers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record that the program failed on.
+
+    Attributes:
+        origin: where the department's record stands; None where not even that can be read.
+        topic, partition, offset: the record that was being worked on.
+        key, value: of that record.
+    """
+
+    origin: Origin | None
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    error: Exception
+
+
+@dataclass(slots=True)
+class Part:
+    """What follows from some records: the sends, and then one commit.
+
+    Attributes:
+        next_offset: the offset after them.
+        piece, count: the slice and how many of its records these are; None, 0 between batches.
+        sends: in order.
+        states: encoded, by key; None deletes.
+        next_days: the next day on which a key can change; None for never.
+        counts: bounded counters, absolute.
+        tallies: what metrics are told when the commit is through, by name and label.
+        received: when what caused each warning was received, in microseconds since 1970.
+        task: brings it to its commit.
+    """
+
+    next_offset: int
+    piece: Slice | None = None
+    count: int = 0
+    sends: list[Sending] = field(default_factory=list)
+    states: dict[str, bytes | None] = field(default_factory=dict)
+    marks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    next_days: dict[str, int | None] = field(default_factory=dict)
+    day: int | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    tallies: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    received: list[int] = field(default_factory=list)
+    task: asyncio.Task[None] | None = None
+
+
+class Lane:
+    """One owned partition, from a claim until it is given up.
+
+    Attributes:
+        topic, partition: without the prefix that names may have on the broker.
+        next: the offset after the last record that was computed (the claim's is the committed one).
+        day, marks, counts: likewise ahead of the claim's.
+        states: encoded states by key, None for a key without one; also those that wait for their commit.
+        is_dropped: nothing of it may be committed any more.
+        is_closing: nothing new may be begun.
+    """
+
+    __slots__ = (
+        "cached_bytes", "claim", "counts", "day", "generation", "is_closing", "is_dropped", "lock", "marks",
+        "next", "partition", "pending", "states", "sweeping", "tail", "topic", "tp",
+    )  # fmt: skip
+
+    def __init__(self, tp: TP, claim: Claim, generation: int, topic: str | None = None) -> None:
+        self.tp = tp
+        self.topic = tp.topic if topic is None else topic
+        self.partition = tp.partition
+        self.claim = claim
+        self.generation = generation
+        self.next = claim.next_offset
+        self.day = claim.day
+        self.marks: dict[str, tuple[int, int]] = dict(claim.marks)
+        self.counts: dict[str, int] = dict(claim.counts)
+        self.states: dict[str, bytes | None] = {}
+        self.cached_bytes = 0
+        self.pending: deque[Part] = deque()
+        self.tail: asyncio.Task[None] | None = None
+        self.sweeping: asyncio.Task[None] | None = None
+        self.lock = asyncio.Lock()
+        self.is_dropped = False
+        self.is_closing = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the ledger holds everything that was computed."""
+        return not self.pending and not self.is_dropped and not self.claim.is_broken
+
+    def inherit(self, older: Lane) -> None:
+        """Take over the states that an older lane of this worker remembers, if nobody has written since."""
+        if older.is_settled and older.claim.commit == self.claim.commit and older.next == self.next:
+            self.states = older.states
+            self.cached_bytes = older.cached_bytes
+
+    def remember(self, states: Mapping[str, bytes | None]) -> None:
+        """Put states into the cache, as the youngest."""
+        cache = self.states
+        size = 0
+        for key, state in states.items():
+            old = cache.pop(key, b"")
+            if old != b"":
+                size -= _ENTRY_BYTES + (len(old) if old is not None else 0)
+            cache[key] = state
+            size += _ENTRY_BYTES + (len(state) if state is not None else 0)
+        self.cached_bytes += size
+
+    def forget(self, limit_bytes: int) -> None:
+        """Let go of the oldest states until three quarters of the limit are left, once it is passed.
+
+        States that are not committed yet stay: the ledger does not have them.
+        """
+        if self.cached_bytes <= limit_bytes:
+            return
+        kept: set[str] = set()
+        for part in self.pending:
+            kept.update(part.states)
+        for key in list(self.states):
+            if self.cached_bytes <= limit_bytes * 3 // 4:
+                break
+            if key not in kept:
+                state = self.states.pop(key)
+                self.cached_bytes -= _ENTRY_BYTES + (len(state) if state is not None else 0)

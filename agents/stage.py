@@ -1,0 +1,458 @@
+"""The loop that every stage runs: claim, fetch, load, decide, send, commit; and the next one meanwhile.
+
+A stage (:class:`Stage`) only decides: records and states in, sends and states out. The :class:`Engine` does
+the rest, for each partition in a lane of its own:
+
+* on assignment the partition is claimed in the ledger, which says where it stands, and fenced;
+* a part of the log is decoded, missing states are loaded, the stage decides;
+* its sends go out in order and are acknowledged, then one fenced commit holds states and offset;
+  the next part is decided meanwhile, on states that wait for their commit;
+* a refused commit drops the lane with all that it remembers, and the partition is claimed again;
+* revocation and shutdown wait for what runs.
+
+What is sent is a pure function of the log, so whoever repeats it after a crash repeats the same bytes under
+the same numbers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Final, Protocol
+
+from faust.types import TP
+
+from agents.lanes import Lane, Part
+from agents.ledger import Claim, FencedError, Ledger, LedgerMissingError, StaleClaimError
+from agents.poison import SetAside
+from agents.signals import Signals
+from streams.batches import Batch, Consumer, Slice
+from streams.errors import LedgerError, RedisUnavailableError
+from streams.producer import OrderedProducer
+
+logger = logging.getLogger(__name__)
+
+#: Parts of a lane that wait for acks or their commit, before the next one has to wait.
+DEPTH: Final = 2
+#: A claim that was refused is tried again after this: a rebalance, or an operator, mends it.
+RECLAIM_SECONDS: Final = 1.0
+LONGEST_RECLAIM_SECONDS: Final = 30.0
+DRAIN_SECONDS: Final = 10.0
+
+
+class Monitor(Protocol):
+    """What the engine tells metrics, per commit and never per record."""
+
+    def committed(self, lane: Lane, part: Part) -> None:
+        """A part is through."""
+
+    def refused(self, reason: str) -> None:
+        """A claim or a commit was refused."""
+
+    def partitions(self, owned: int, stopped: int) -> None:
+        """How many partitions this worker owns and how many of them are stopped."""
+
+
+class Silent:
+    """A monitor that does nothing."""
+
+    def committed(self, lane: Lane, part: Part) -> None:
+        """See :class:`Monitor`."""
+
+    def refused(self, reason: str) -> None:
+        """See :class:`Monitor`."""
+
+    def partitions(self, owned: int, stopped: int) -> None:
+        """See :class:`Monitor`."""
+
+
+class Stage(ABC):
+    """What a stage decides. It does no I/O and knows no partition but the lane that it is given."""
+
+    name: ClassVar[str]
+    topics: Sequence[str]
+    """What it reads."""
+    sends_to: Sequence[str]
+    """What it sends to."""
+
+    @abstractmethod
+    def read(self, lane: Lane, part: Part, records: Sequence[Any]) -> tuple[Any, Iterable[str]]:
+        """Decode records; and the keys whose states :meth:`decide` will look up in ``lane.states``."""
+
+    @abstractmethod
+    def decide(self, lane: Lane, part: Part, read: Any) -> None:
+        """Fill a part from what :meth:`read` returned, and move the lane's marks and day on."""
+
+    def begin(self, engine: Engine, lane: Lane) -> None:  # noqa: B027 - most stages have none
+        """A lane was claimed, or its day has moved: work between batches may be due."""
+
+
+class Engine:
+    """Runs a stage on the partitions that this worker owns; the ``owner`` of its Faust app.
+
+    Args:
+        prefix: begins the topics' names on the broker.
+        max_part: records, and so about keys, in one commit; 500 to 1,000 is the sweet spot.
+        cache_bytes: encoded states that are kept for each lane.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        ledger: Ledger,
+        producer: OrderedProducer,
+        set_aside: SetAside,
+        *,
+        worker: str,
+        prefix: str = "",
+        monitor: Monitor | None = None,
+        signals: Signals | None = None,
+        max_part: int = 1_000,
+        cache_bytes: int = 16_777_216,
+    ) -> None:
+        self.stage = stage
+        self.ledger = ledger
+        self.producer = producer
+        self.worker = worker
+        self.prefix = prefix
+        self.monitor: Monitor = monitor or Silent()
+        self.signals = signals or Signals()
+        self.max_part = max_part
+        self.cache_bytes = cache_bytes
+        self.lanes: dict[TP, Lane] = {}
+        self.stopped: dict[TP, str] = {}
+        """Partitions that wait for an operator, and why."""
+        self._set_aside = set_aside
+        self._consumer: Callable[[], Consumer] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._delays: dict[TP, float] = {}
+        self.is_closing = False
+
+    def bind(self, consumer: Callable[[], Consumer]) -> None:
+        """Say where the app's consumer is found; it does not exist before the app starts."""
+        self._consumer = consumer
+
+    @property
+    def consumer(self) -> Consumer:
+        """The app's consumer."""
+        assert self._consumer is not None, "bind() comes first"
+        return self._consumer()
+
+    # -- owning partitions: what the transport asks --------------------------------------------------
+    async def claim(self, partitions: Iterable[TP], generation: int) -> Mapping[TP, int]:
+        """Take partitions over; the next offset of each that could be."""
+        wanted = sorted(partitions)
+        lanes = await asyncio.gather(*(self._claim(tp, generation) for tp in wanted))
+        self._report()
+        return {lane.tp: lane.next for lane in lanes if lane is not None}
+
+    async def _claim(self, tp: TP, generation: int) -> Lane | None:
+        older = self.lanes.get(tp)
+        try:
+            claim: Claim = await self.ledger.claim(
+                self.stage.name, tp.topic, tp.partition, generation, self.worker
+            )
+        except (StaleClaimError, RedisUnavailableError) as error:
+            logger.warning("%s-%d is not claimed: %s", tp.topic, tp.partition, error)
+            self._refused("stale" if isinstance(error, StaleClaimError) else "unavailable", tp)
+            self._reclaim_later(tp)
+            return None
+        except LedgerError as error:
+            self._refused("missing" if isinstance(error, LedgerMissingError) else "ledger", tp)
+            self._stop(tp, str(error))
+            return None
+        lane = Lane(tp, claim, generation, tp.topic.removeprefix(self.prefix))
+        if older is not None:
+            lane.inherit(older)
+            older.is_dropped = True
+        self.lanes[tp] = lane
+        self.stopped.pop(tp, None)
+        return lane
+
+    def admit(self, tp: TP, offset: int, earliest: int, end: int) -> bool:
+        """Whether the log fits the claim: deleted records are told, a log that is too short stops it."""
+        lane = self.lanes[tp]
+        if offset > end:
+            self._stop(
+                tp,
+                f"the ledger stands at offset {offset}, but the log ends at {end}: the topic was made anew "
+                "under a used ledger; point the settings at the right pair, or begin anew (embedded: "
+                "`hearthwatch local reset`)",
+            )
+            return False
+        if offset < earliest and lane.claim.commit:
+            logger.error(
+                "%s-%d: offsets %d to %d were deleted before they were read: raise the topic's retention",
+                tp.topic, tp.partition, offset, earliest - 1,
+            )  # fmt: skip
+        self.signals.emit("claimed", tp=tp, offset=offset, epoch=lane.claim.epoch, generation=lane.generation)
+        self.stage.begin(self, lane)
+        return True
+
+    async def drain(self) -> None:
+        """Begin nothing more, and wait for the commits that are under way."""
+        lanes = list(self.lanes.values())
+        for lane in lanes:
+            lane.is_closing = True
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                for lane in lanes:
+                    async with lane.lock:
+                        pass
+                    while lane.tail is not None and not lane.tail.done():
+                        await asyncio.wait([lane.tail])
+        except TimeoutError:
+            logger.warning(
+                "%d parts were not committed in %d s; they will be repeated",
+                sum(len(lane.pending) for lane in lanes), DRAIN_SECONDS,
+            )  # fmt: skip
+        self.signals.emit("drained", lanes=len(lanes), pending=sum(len(lane.pending) for lane in lanes))
+
+    def keep_only(self, partitions: Iterable[TP]) -> None:
+        """Forget the lanes of partitions that belong to others now."""
+        kept = set(partitions)
+        for tp in [tp for tp in self.lanes if tp not in kept]:
+            self.lanes.pop(tp).is_dropped = True
+        for tp in [tp for tp in self.stopped if tp not in kept]:
+            del self.stopped[tp]
+        self._delays.clear()
+        self._report()
+
+    # -- the loop ------------------------------------------------------------------------------------
+    async def run(self, batches: Any) -> None:
+        """Take batches from Faust's stream until it ends."""
+        async for batch in batches:
+            await self.take(batch)
+
+    async def take(self, batch: Batch) -> None:
+        """Work through one fetch; its partitions wait for Redis side by side."""
+        if len(batch) == 1:
+            await self._take(batch[0])
+        else:
+            await asyncio.gather(*(self._take(piece) for piece in batch))
+
+    async def _take(self, piece: Slice) -> None:
+        records = piece.records
+        start = piece.start
+        for at in range(0, len(records), self.max_part):
+            some = records[at : at + self.max_part]
+            end = some[-1].offset + 1
+            if not await self._take_some(piece, some, start, end):
+                self.consumer.release(piece, len(records) - at)
+                return
+            start = end
+
+    async def _take_some(self, piece: Slice, records: Sequence[Any], start: int, end: int) -> bool:
+        lane = self.lanes.get(piece.tp)
+        if lane is None:
+            return False
+        async with lane.lock:
+            if not self._is_live(lane) or piece.generation != lane.generation:
+                return False
+            if start != lane.next:
+                self._drop(lane, f"the chain is broken: {start} instead of {lane.next}")
+                return False
+            part = Part(end, piece, len(records))
+            try:
+                read, keys = self.stage.read(lane, part, records)
+                await self._load(lane, keys)
+                if not self._is_live(lane):
+                    return False
+                day = lane.day
+                self.stage.decide(lane, part, read)
+            except FencedError as error:
+                self._fenced(lane, error)
+                return False
+            except LedgerError as error:
+                self._halt(lane, str(error))
+                return False
+            except Exception:
+                # Not one record's fault, those are set aside: a fault of this program. Nothing was sent.
+                logger.exception(
+                    "%s-%d: cannot go on at offset %d", piece.tp.topic, piece.tp.partition, start
+                )
+                self._drop(lane, "the program failed")
+                return False
+            lane.next = end
+            self._submit(lane, part)
+            if lane.day != day:
+                self.stage.begin(self, lane)
+            await self._room(lane)
+        return True
+
+    async def between(
+        self, lane: Lane, due: Callable[[], Awaitable[Sequence[str]]], decide: Callable[[Part], None]
+    ) -> bool:
+        """Do a chunk of work that no record asked for, between two parts of a lane; False where none is left.
+
+        Args:
+            due: keys to work on, as the ledger has them after all commits.
+            decide: fills the part, whose ``states`` name the keys that are due (with the state before).
+        """
+        async with lane.lock:
+            while lane.tail is not None and not lane.tail.done():
+                await asyncio.wait([lane.tail])
+            if not self._is_live(lane):
+                return False
+            try:
+                keys = await due()
+                await self._load(lane, keys)
+                if not keys or not self._is_live(lane):
+                    return False
+                part = Part(lane.next, states={key: lane.states[key] for key in keys})
+                decide(part)
+            except FencedError as error:
+                self._fenced(lane, error)
+                return False
+            except LedgerError as error:
+                self._halt(lane, str(error))
+                return False
+            self._submit(lane, part)
+        return True
+
+    def _is_live(self, lane: Lane) -> bool:
+        return not lane.is_dropped and not lane.is_closing and self.lanes.get(lane.tp) is lane
+
+    async def _load(self, lane: Lane, keys: Iterable[str]) -> None:
+        missing = [key for key in keys if key not in lane.states]
+        if missing:
+            values = await self.ledger.load(lane.claim, missing)
+            lane.remember(dict(zip(missing, values, strict=True)))
+
+    async def _room(self, lane: Lane) -> None:
+        while len(lane.pending) >= DEPTH:
+            first = lane.pending[0].task
+            assert first is not None, "a pending part has a task"
+            await asyncio.wait([first])
+
+    def _submit(self, lane: Lane, part: Part) -> None:
+        """Send what a part sends, and let its commit follow. Nothing is awaited, so the order is kept."""
+        append = self.producer.append
+        for topic, key, value, headers in part.sends:
+            append(topic, key, value, headers)
+        acked = self.producer.send()
+        lane.remember(part.states)
+        lane.pending.append(part)
+        lane.forget(self.cache_bytes)
+        part.task = lane.tail = self.spawn(self._finish(lane, part, acked, lane.tail))
+
+    async def _finish(
+        self, lane: Lane, part: Part, acked: asyncio.Future[None], before: asyncio.Task[None] | None
+    ) -> None:
+        tp = lane.tp
+        try:
+            if part.failures:
+                await self._set_aside.put(part.failures)
+            await acked
+            self.signals.emit("sent", tp=tp, offset=part.next_offset)
+            if before is not None and not before.done():
+                await asyncio.wait([before])
+            if lane.is_dropped:
+                return
+            await self.ledger.commit(
+                lane.claim,
+                next_offset=part.next_offset,
+                states=part.states,
+                marks=part.marks,
+                next_days=part.next_days,
+                day=part.day,
+                counts=part.counts,
+            )
+        except asyncio.CancelledError:
+            lane.is_dropped = True  # we are stopping; whoever comes next repeats it
+            raise
+        except FencedError as error:
+            self._fenced(lane, error)
+        except RedisUnavailableError as error:
+            self._drop(lane, str(error))
+        except LedgerError as error:
+            self._halt(lane, str(error))
+        except Exception:
+            logger.exception("%s-%d: a commit failed at offset %d", tp.topic, tp.partition, part.next_offset)
+            self._drop(lane, "a commit failed")
+        else:
+            if self.lanes.get(tp) is lane:
+                self.consumer.done(tp, part.next_offset)
+                self._delays.pop(tp, None)
+            self.monitor.committed(lane, part)
+            self.signals.emit("committed", tp=tp, offset=part.next_offset, states=len(part.states))
+        finally:
+            lane.pending.remove(part)
+            if part.piece is not None:
+                self.consumer.release(part.piece, part.count)
+
+    # -- when it does not go well --------------------------------------------------------------------
+    def _fenced(self, lane: Lane, error: FencedError) -> None:
+        if not lane.is_dropped:
+            self._refused("fenced", lane.tp)
+        self._drop(lane, str(error))
+
+    def _drop(self, lane: Lane, why: str) -> None:
+        """Forget a lane and claim its partition again, unless that has happened already."""
+        if lane.is_dropped:
+            return
+        lane.is_dropped = True
+        if self.lanes.get(lane.tp) is not lane:
+            return
+        del self.lanes[lane.tp]
+        logger.warning("%s-%d: claimed again: %s", lane.tp.topic, lane.tp.partition, why)
+        self.signals.emit("dropped", tp=lane.tp, why=why)
+        self._report()
+        if not lane.is_closing:
+            self._reclaim_later(lane.tp)
+
+    def _halt(self, lane: Lane, why: str) -> None:
+        """State and log do not fit together: the partition waits for an operator."""
+        lane.is_dropped = True
+        if self.lanes.get(lane.tp) is lane:
+            self._refused("ledger", lane.tp)
+            self._stop(lane.tp, why)
+
+    def _stop(self, tp: TP, why: str) -> None:
+        lane = self.lanes.pop(tp, None)
+        if lane is not None:
+            lane.is_dropped = True
+        self.stopped[tp] = why
+        self.consumer.halt(tp)
+        logger.error("%s-%d is stopped: %s", tp.topic, tp.partition, why)
+        self.signals.emit("stopped", tp=tp, why=why)
+        self._report()
+
+    def _reclaim_later(self, tp: TP) -> None:
+        if self.is_closing:
+            return
+        delay = self._delays.get(tp, RECLAIM_SECONDS)
+        self._delays[tp] = min(delay * 2, LONGEST_RECLAIM_SECONDS)
+        asyncio.get_running_loop().call_later(delay, self._reclaim, tp)
+
+    def _reclaim(self, tp: TP) -> None:
+        if not self.is_closing and tp not in self.lanes and tp not in self.stopped:
+            self.consumer.reclaim(tp)
+
+    def _refused(self, reason: str, tp: TP) -> None:
+        self.monitor.refused(reason)
+        self.signals.emit("refused", reason=reason, tp=tp)
+
+    def _report(self) -> None:
+        self.monitor.partitions(len(self.lanes), len(self.stopped))
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something beside the loop; :meth:`close` ends it."""
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._reap)
+        return task
+
+    def _reap(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("work beside the loop failed", exc_info=error)
+
+    async def close(self) -> None:
+        """End everything; what is not committed will be repeated."""
+        self.is_closing = True
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
