@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class Part:
         counts: bounded counters, absolute.
         tallies: what metrics are told when the commit is through, by name and label.
         received: when what caused each warning was received, in microseconds since 1970.
+        began: on the monotonic clock, for metrics.
         task: brings it to its commit.
     """
 
@@ -70,6 +72,7 @@ class Part:
     failures: list[Failure] = field(default_factory=list)
     tallies: Counter[tuple[str, ...]] = field(default_factory=Counter)
     received: list[int] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
     task: asyncio.Task[None] | None = None
 
 

@@ -1,0 +1,180 @@
+"""A worker's page for Prometheus, probes and ``hearthwatch status``, served from its own event loop.
+
+``/metrics``: Prometheus's text format. ``/healthz``: 200 while the worker is alive. ``/readyz``: JSON (see
+:meth:`Outlook.ready`), 200 if it is assigned, has claimed what it was assigned and is connected, else 503.
+An answer from the loop itself also says that the loop turns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from agents.metrics import CONTENT_TYPE, Labels, StageMetrics
+from streams.errors import SettingsError
+
+logger = logging.getLogger(__name__)
+
+REQUEST_SECONDS: Final = 5.0
+_STATUS: Final = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
+
+
+class Outlook:
+    """What can be seen of a running worker (``agents.app.Worker``) from outside."""
+
+    def __init__(self, worker: Any, metrics: StageMetrics) -> None:
+        self._worker = worker
+        self._metrics = metrics
+        stage = metrics.stage
+        series = metrics.series
+        series.watch("hearthwatch_lag_records", self._lag)
+        series.watch("hearthwatch_households", self._households)
+        series.watch("hearthwatch_partition_day", self._days)
+        series.watch("hearthwatch_effects_waiting", lambda: {(stage,): worker.producer.waiting})
+        series.watch(
+            "hearthwatch_redis_connected", lambda: {(stage,): float(worker.ledger.link.is_connected)}
+        )
+        series.watch("hearthwatch_ready", lambda: {(stage,): float(self.ready()["ready"])})
+
+    def ready(self) -> dict[str, Any]:
+        """What ``/readyz`` answers.
+
+        ``stage``, ``worker``, ``pid``; ``ready``; ``why`` not, in a few words; ``assigned``, ``owned`` and
+        ``stopped`` numbers of partitions; ``lag`` by topic; ``waiting`` for acks; ``events``, worked through
+        since the start.
+        """
+        worker = self._worker
+        engine = worker.engine
+        assigned = self._assigned()
+        why = ""
+        if worker.failure is not None:
+            why = "it failed and is about to leave"
+        elif engine.stopped:
+            tp, reason = next(iter(engine.stopped.items()))
+            why = f"{tp.topic}-{tp.partition} is stopped: {reason}"
+        elif assigned is None:
+            why = "it is joining its consumer group"
+        elif missing := len(assigned - set(engine.lanes)):
+            why = f"{missing} of {len(assigned)} partitions are not claimed yet"
+        elif not worker.ledger.link.is_connected:
+            why = "Redis does not answer"
+        return {
+            "stage": self._metrics.stage,
+            "worker": worker.config.worker,
+            "pid": os.getpid(),
+            "ready": not why,
+            "why": why,
+            "assigned": len(assigned or ()),
+            "owned": len(engine.lanes),
+            "stopped": len(engine.stopped),
+            "lag": {topic: number for (_, topic), number in self._lag().items()},
+            "waiting": worker.producer.waiting,
+            "events": self._metrics.series.total("hearthwatch_records_total"),
+        }
+
+    def _assigned(self) -> set[Any] | None:
+        """Partitions that the group gave this worker; None before it joined."""
+        app = self._worker.app
+        if not app.consumer_generation_id:
+            return None
+        try:
+            return set(app.consumer.assignment())
+        except AttributeError:  # its thread has not made the client yet
+            return None
+
+    def _lag(self) -> Mapping[Labels, float]:
+        lag: Counter[Labels] = Counter()
+        consumer = self._worker.app.consumer
+        for tp, lane in list(self._worker.engine.lanes.items()):
+            try:
+                end = consumer.highwater(tp)
+            except (AttributeError, AssertionError):  # revoked this moment
+                end = None
+            behind = 0 if end is None else max(0, end - lane.claim.next_offset)
+            lag[self._metrics.stage, tp.topic] += behind
+        return lag
+
+    def _households(self) -> Mapping[Labels, float]:
+        levels: Counter[Labels] = Counter()
+        for lane in list(self._worker.engine.lanes.values()):
+            for level, number in lane.claim.counts.items():
+                levels[level,] += number
+        return levels
+
+    def _days(self) -> Mapping[Labels, float]:
+        return {
+            (tp.topic, str(tp.partition)): lane.claim.day
+            for tp, lane in list(self._worker.engine.lanes.items())
+            if lane.claim.day is not None
+        }
+
+
+class MetricsServer:
+    """Serves one worker's outlook on a port of its own."""
+
+    def __init__(self, outlook: Outlook, metrics: StageMetrics, *, host: str, port: int) -> None:
+        self._outlook = outlook
+        self._metrics = metrics
+        self._host = host
+        self._port = port
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> int:
+        """Listen; returns the port.
+
+        Raises:
+            SettingsError: the port is taken.
+        """
+        try:
+            self._server = await asyncio.start_server(self._answer, self._host, self._port, limit=16_384)
+        except OSError as error:
+            stage = self._metrics.stage
+            raise SettingsError(
+                f"metrics cannot be served on {self._host}:{self._port} ({error.strerror or error}): choose"
+                f" another port with HEARTHWATCH_{stage.upper()}_METRICS_PORT (0: any free one)"
+            ) from None
+        port: int = self._server.sockets[0].getsockname()[1]
+        logger.info("metrics at http://%s:%d/metrics", self._host, port)
+        return port
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+                status, kind, body = self._respond(head)
+                reply = (
+                    f"HTTP/1.1 {status} {_STATUS[status]}\r\nContent-Type: {kind}\r\n"
+                    f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+                )
+                writer.write(reply.encode() + (b"" if head.startswith(b"HEAD") else body))
+                await writer.drain()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # whoever asked has left, or never asked properly
+        finally:
+            writer.close()
+
+    def _respond(self, head: bytes) -> tuple[int, str, bytes]:
+        method, _, rest = head.partition(b" ")
+        path = rest.split(b" ", 1)[0].split(b"?", 1)[0]
+        if method not in (b"GET", b"HEAD"):
+            return 405, "text/plain", b"GET only\n"
+        if path == b"/metrics":
+            return 200, CONTENT_TYPE, self._metrics.series.text()
+        if path == b"/healthz":
+            return 200, "text/plain", b"alive\n"
+        if path == b"/readyz":
+            ready = self._outlook.ready()
+            return 200 if ready["ready"] else 503, "application/json", orjson.dumps(ready) + b"\n"
+        return 404, "text/plain", b"/metrics, /healthz or /readyz\n"
