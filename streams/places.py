@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterable
 
 from streams.errors import Fault
@@ -35,11 +36,8 @@ class Places:
 
     def place(self, offset: int) -> tuple[int, int]:
         """(line, column) of a character of the file."""
-        low, high = 0, len(self._starts)
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self._starts[middle] <= offset else (low, middle)
-        return low + 1, offset - self._starts[low] + 1
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
 
     def inside(self, line: int, column: int, value: str, index: int) -> tuple[int, int]:
         """The place of one character of a scalar.
