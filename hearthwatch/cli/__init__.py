@@ -19,6 +19,8 @@ from streams.errors import HearthwatchError, InputError, TransportError
 
 COMMANDS: dict[str, str] = {
     "backtest": "hearthwatch.cli.backtest:backtest",
+    "catalog": "hearthwatch.cli.catalog:catalog",
+    "deadletters": "hearthwatch.cli.deadletters:deadletters",
     "demo": "hearthwatch.cli.demo:demo",
     "doctor": "hearthwatch.cli.doctor:doctor",
     "local": "hearthwatch.cli.local:local",
