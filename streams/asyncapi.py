@@ -60,7 +60,7 @@ def asyncapi_document(catalog: Catalog) -> dict[str, Any]:
         "info": {
             "title": f"Hearthwatch: {catalog.id}",
             "version": str(catalog.version),
-            "description": f"Life events of families from departments, and warnings about households. {_MODES}",
+            "description": f"Life events from departments in, warnings about households out. {_MODES}",
         },
         "defaultContentType": CLOUDEVENT,
         "channels": channels,
