@@ -7,6 +7,7 @@ lie a little outside the years 1 to 9999 that :mod:`datetime` knows, because the
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -35,6 +36,7 @@ def day_text(day: int) -> str:
     return "0000-12-31" if ordinal < 1 else "10000-01-01"
 
 
+@lru_cache(maxsize=4_096)
 def civil(day: int) -> tuple[int, int, int]:
     """Year, month and day of month."""
     ordinal = min(max(day + _EPOCH_ORDINAL, 1), date.max.toordinal())

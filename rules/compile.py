@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import floor
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 
     from rules.state import Resident
 
+Described = tuple[str, str | None, int | None, Mapping[int, int]]
+"""A member as conditions see it: role, sex, age in whole years, points by indicator."""
 Condition = Callable[[str, str | None, int | None, Mapping[int, int]], bool]
-"""(role, sex, age, points by indicator) to true or false."""
+"""What is :data:`Described` to true or false."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,25 +106,15 @@ class MembersIndicator:
 
     of: Indicator
     condition: Condition
-    ages: tuple[int, ...]
-    """Ages at which the condition can change, ascending; empty where it does not speak of the age."""
 
-    def measured(self, members: Sequence[Resident], today: int) -> int:
+    def measured(self, people: Sequence[Described]) -> int:
         """How many members, or the percentage of them, rounded down."""
         true = 0
         condition = self.condition
-        for member in members:
-            if condition(member.role, member.sex, age(member.birth, today), member.points):
+        for described in people:
+            if condition(*described):
                 true += 1
-        return 100 * true // len(members) if self.of.share else true
-
-    def next_day(self, members: Sequence[Resident], today: int) -> int:
-        """The next birthday that matters."""
-        soon = NEVER
-        for member in members if self.ages else ():
-            if member.birth is not None:
-                soon = min(soon, next_birthday(member.birth, today, self.ages))
-        return soon
+        return 100 * true // len(people) if self.of.share else true
 
 
 def _settle(
@@ -165,6 +158,11 @@ def _combined(
     return Amounts(total, len(members) if across == "per_member" else 1, newest), soon
 
 
+def describe(members: Sequence[Resident], today: int) -> list[Described]:
+    """The members as conditions see them on a day."""
+    return [(member.role, member.sex, age(member.birth, today), member.points) for member in members]
+
+
 def age(birth: str | None, today: int) -> int | None:
     """Whole years on a day; None where birth is unknown or still to come.
 
@@ -172,16 +170,18 @@ def age(birth: str | None, today: int) -> int | None:
     """
     if birth is None:
         return None
-    year, month, day = int(birth[:4]), int(birth[5:7]), int(birth[8:])
+    year, month, day = _civil_text(birth)
     this_year, this_month, this_day = civil(today)
-    years = this_year - year - ((this_month, this_day) < (month, day))
+    years = this_year - year
+    if this_month < month or (this_month == month and this_day < day):
+        years -= 1
     return years if years >= 0 else None
 
 
 def next_birthday(birth: str, today: int, ages: tuple[int, ...]) -> int:
     """The first day after today on which someone reaches one of these ages (ascending)."""
     now = age(birth, today)
-    year, month, day = int(birth[:4]), int(birth[5:7]), int(birth[8:])
+    year, month, day = _civil_text(birth)
     for reached in ages:
         if now is None or reached > now:
             year_then = year + reached
@@ -191,6 +191,11 @@ def next_birthday(birth: str, today: int, ages: tuple[int, ...]) -> int:
                 return day_from_text(f"{year_then:04d}-03-01")
             return day_from_text(f"{year_then:04d}-{month:02d}-{day:02d}")
     return NEVER
+
+
+@lru_cache(maxsize=65_536)
+def _civil_text(date: str) -> tuple[int, int, int]:
+    return int(date[:4]), int(date[5:7]), int(date[8:])
 
 
 def _ages_in(condition: Expression) -> frozenset[int]:
@@ -231,6 +236,7 @@ class Rules:
         person_by_type: type to the person indicators that it can change, with their indices.
         household_by_type: type to the household indicators that it can change, with their indices.
         members_by_indicator: person indicator to the members indicators that speak of it, by index.
+        ages: at which any condition on members can change, ascending; empty where none speaks of the age.
         dimension_of: indicator index to dimension index.
         floor_of: indicator index to level (1 + index), where it has a floor.
         greatest_dimensions: indices of the dimensions whose members' points combine by ``max``.
@@ -244,6 +250,7 @@ class Rules:
         self.person: dict[int, PersonIndicator] = {}
         self.household: dict[int, HouseholdIndicator] = {}
         self.members: dict[int, MembersIndicator] = {}
+        self.ages: tuple[int, ...] = ()
         self.person_by_type: dict[str, tuple[tuple[int, PersonIndicator], ...]] = {}
         self.household_by_type: dict[str, tuple[tuple[int, HouseholdIndicator], ...]] = {}
         self.members_by_indicator: dict[int, tuple[int, ...]] = {}
@@ -264,8 +271,9 @@ class Rules:
     def _compile(self, indicator: Indicator, index_of: dict[str, int], catalog: Catalog) -> None:
         if indicator.members is not None:
             condition = _member_condition(indicator.members, index_of)
-            ages = tuple(sorted(reached for reached in _ages_in(indicator.members) if reached >= 0))
-            self.members[indicator.index] = MembersIndicator(indicator, condition, ages)
+            reached = {reached for reached in _ages_in(indicator.members) if reached >= 0}
+            self.ages = tuple(sorted(reached.union(self.ages)))
+            self.members[indicator.index] = MembersIndicator(indicator, condition)
             for name in indicators_in(indicator.members):
                 known = self.members_by_indicator.get(index_of[name], ())
                 self.members_by_indicator[index_of[name]] = (*known, indicator.index)

@@ -113,12 +113,13 @@ class _Step:
             if midnight is None:
                 break
             home.day = day
-            self._forget(day)
             if not self.scoring:
                 self._spoil()
                 break
-            recompute(home, rules, day)
-            self.evaluate(Occasion("day", {"day": day_text(day)}, midnight), day)
+            residents = len(home.residents)
+            self._forget(day)
+            if recompute(home, rules, day) or self.is_due or len(home.residents) < residents:
+                self.evaluate(Occasion("day", {"day": day_text(day)}, midnight), day)
         home.day = max(home.day, self.day)
 
     def _forget(self, day: int) -> None:
@@ -325,9 +326,11 @@ class _Step:
             before = Before(home.level, home.score, home.community)
         score = add_up(home, rules)
         home.score = score.total
-        members = home.members
-        home.level = next_level(before.level, score.total, score.floor, rules.policy.levels) if members else 0
-        type = _warning_type(before, home, occasion.reason, bool(members))
+        home.level = next_level(before.level, score.total, score.floor, rules.policy.levels)
+        if home.level == before.level and home.community == before.community:
+            return
+        # Without members the score is 0, and `clear` is at least 1: the level has come to none.
+        type = _warning_type(before, home, occasion.reason, bool(home.members))
         if type is None:
             return
         home.warned += 1

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rules.calendar import NEVER
-from rules.compile import Rules
+from rules.compile import Period, Rules, describe, next_birthday
 from rules.state import Household, Resident
 
 
@@ -25,40 +25,56 @@ class Score:
     floor: int
 
 
-def recompute(home: Household, rules: Rules, today: int) -> None:
-    """Compute every cache of a household anew, and its next day."""
+def recompute(home: Household, rules: Rules, today: int) -> bool:
+    """Compute every cache of a household anew, and its next day; return whether any points changed."""
+    before = [home.points, *[resident.points for resident in home.residents.values()]]
     period = rules.period_at(today)
     soon = home.own.oldest_day() + rules.keep_days if home.own else NEVER
     members = home.members
-    by_type = rules.person_by_type
     for resident in home.residents.values():
         if resident.known:
             soon = min(soon, resident.known.oldest_day() + rules.keep_days)
         resident.points = {}
-    if members:
-        soon = min(soon, period.until)
-    for resident in members:
-        facts = resident.known.facts
-        concerned = {index for type in facts for index, _ in by_type.get(type, ())}
-        for index in sorted(concerned):
-            given, change = rules.person[index].points(facts, today, period.tables[index])
-            if given:
-                resident.points[index] = given
-            soon = min(soon, change)
     home.points = {}
     if members:
-        for index, indicator in rules.household.items():
-            given, change = indicator.points(home.own.facts, members, today, period.tables[index])
+        # Where no type of an indicator is present it has no measure, and time alone cannot change that.
+        types = set(home.own.facts)
+        soon = min(soon, period.until)
+        for resident in members:
+            types.update(resident.known.facts)
+            soon = min(soon, _recompute_resident(resident, rules, period, today))
+        by_type = rules.household_by_type
+        for index in sorted({index for type in types for index, _ in by_type.get(type, ())}):
+            shared = rules.household[index]
+            given, change = shared.points(home.own.facts, members, today, period.tables[index])
             if given:
                 home.points[index] = given
-            soon = min(soon, change)
+            if change < soon:
+                soon = change
+        people = describe(members, today)
         for index, counted in rules.members.items():
-            given = period.tables[index].whole(counted.measured(members, today))
+            given = period.tables[index].whole(counted.measured(people))
             if given:
                 home.points[index] = given
-            soon = min(soon, counted.next_day(members, today))
     home.next_day = soon
     home.digest = rules.digest
+    return before != [home.points, *[resident.points for resident in home.residents.values()]]
+
+
+def _recompute_resident(resident: Resident, rules: Rules, period: Period, today: int) -> int:
+    """Compute a member's points anew; return the first day on which time alone can change them."""
+    soon = NEVER
+    facts = resident.known.facts
+    by_type = rules.person_by_type
+    for index in sorted({index for type in facts for index, _ in by_type.get(type, ())}):
+        given, change = rules.person[index].points(facts, today, period.tables[index])
+        if given:
+            resident.points[index] = given
+        if change < soon:
+            soon = change
+    if rules.ages and resident.birth is not None:
+        soon = min(soon, next_birthday(resident.birth, today, rules.ages))
+    return soon
 
 
 def refresh(
@@ -102,9 +118,9 @@ def refresh(
                 has_changed = True
                 _put(home.points, index, given)
     if recount:
-        members = home.members
+        people = describe(home.members, today)
         for index in recount:
-            _put(home.points, index, tables[index].whole(rules.members[index].measured(members, today)))
+            _put(home.points, index, tables[index].whole(rules.members[index].measured(people)))
     home.next_day = soon
     return has_changed
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Final, Literal
 
 import msgspec
 
 from rules.calendar import day_text, instant_text
-from rules.compile import Amounts, HouseholdIndicator, MembersIndicator, PersonIndicator, Rules
+from rules.compile import HouseholdIndicator, MembersIndicator, PersonIndicator, Rules, describe
 from rules.known import Fact
+from rules.policy import Indicator
 from rules.score import Score
 from rules.state import Household
 
@@ -120,16 +120,19 @@ def because(home: Household, rules: Rules, today: int) -> list[dict[str, Any]]:
         else:
             entries.append(_household_entry(rules.household[index], home, points, today))
     entries.sort(key=lambda entry: (-entry["points"], entry["indicator"], entry["person"] or ""))
-    dimension = {
-        indicator.id: rules.policy.dimensions[indicator.dimension].id for indicator in rules.policy.indicators
-    }
     for entry in entries:
-        entry["dimension"] = dimension[entry["indicator"]]
+        entry["dimension"] = rules.policy.dimensions[entry["dimension"]].id
     return entries
 
 
-def _entry(indicator: str, tier: str, person: str | None, points: int) -> dict[str, Any]:
-    return {"indicator": indicator, "dimension": "", "tier": tier, "person": person, "points": points}
+def _entry(indicator: Indicator, person: str | None, points: int) -> dict[str, Any]:
+    return {
+        "indicator": indicator.id,
+        "dimension": indicator.dimension,
+        "tier": indicator.tier,
+        "person": person,
+        "points": points,
+    }
 
 
 def _person_entry(
@@ -137,8 +140,8 @@ def _person_entry(
 ) -> dict[str, Any]:
     value, _, _ = indicator.measure.run(facts, today)
     assert value is not None
-    entry = _entry(indicator.of.id, "person", person, points)
-    entry["measure"] = number(Fraction(value, 100 if indicator.measure.is_money else 1))
+    entry = _entry(indicator.of, person, points)
+    entry["measure"] = number(value, 100 if indicator.measure.is_money else 1)
     found = [(f"person/{person}", type, fact) for type, fact in indicator.measure.matching(facts, today)]
     entry["facts"] = _facts(found)
     return entry
@@ -150,9 +153,9 @@ def _household_entry(
     members = home.members
     found, _ = indicator.measured(home.own.facts, members, today)
     assert found is not None
-    entry = _entry(indicator.of.id, "household", None, points)
+    entry = _entry(indicator.of, None, points)
     is_yuan = indicator.measure.is_money and indicator.percent_of is None
-    entry["measure"] = _amount(found, 100 if is_yuan else 1)
+    entry["measure"] = number(found.number, found.divisor * (100 if is_yuan else 1))
     matching = indicator.measure.matching
     if indicator.measure.of.across is None:
         facts = [(f"household/{home.id}", type, fact) for type, fact in matching(home.own.facts, today)]
@@ -167,21 +170,21 @@ def _household_entry(
 
 
 def _members_entry(indicator: MembersIndicator, home: Household, points: int, today: int) -> dict[str, Any]:
-    entry = _entry(indicator.of.id, "household", None, points)
-    entry["measure"] = indicator.measured(home.members, today)
+    entry = _entry(indicator.of, None, points)
+    entry["measure"] = indicator.measured(describe(home.members, today))
     entry["facts"] = []
     return entry
 
 
-def _amount(found: Amounts, scale: int) -> int | float | None:
-    if not found.divisor:
+def number(exact: int, divisor: int = 1) -> int | float | None:
+    """``exact / divisor`` as a message gives it: rounded to 4 decimals, halves towards plus infinity.
+
+    Args:
+        divisor: not below 0; over 0 the measure is infinite, and None.
+    """
+    if divisor == 0:
         return None
-    return number(Fraction(found.number, found.divisor * scale))
-
-
-def number(exact: Fraction) -> int | float:
-    """A measure as a message gives it: rounded to 4 decimals, halves towards plus infinity."""
-    scaled = (exact * 10_000 + Fraction(1, 2)).__floor__()
+    scaled = (20_000 * exact + divisor) // (2 * divisor)
     whole, rest = divmod(scaled, 10_000)
     if rest:
         return scaled / 10_000
