@@ -22,7 +22,7 @@ from tests.oracle.generate import generate, read_case
 
 
 def write_lines(path: Path, messages: list[Message]) -> None:
-    text = "".join(json.dumps(message, ensure_ascii=False) + "\n" for message in messages)
+    text = "".join(json.dumps(message) + "\n" for message in messages)
     path.write_text(text, encoding="utf-8")
 
 

@@ -244,12 +244,10 @@ class _Policy:
         if not self.chance(0.4):
             return is_money
         try:
-            # The page ties both subjects together only by `until`; the kinds may differ.
-            other = kind
-            percent, _ = self.selection(other, is_money)
+            percent, _ = self.selection(kind, is_money)
         except LookupError:
             return is_money
-        if other == PERSON:
+        if kind == PERSON:
             percent["across"] = draw.choice(across)
         if self.chance(0.5):
             percent["times"] = draw.choice(["1", "2", "12"])

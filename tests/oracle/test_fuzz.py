@@ -1,0 +1,26 @@
+"""The program agrees with the oracle on a bounded selection of drawn cases.
+
+More of them: ``ORACLE_SEEDS=FIRST:LAST pytest tests/oracle/test_fuzz.py``; with shrinking:
+``python -m tests.oracle compare --seeds FIRST:LAST --out FOLDER``.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.oracle.fuzz import difference_of, in_process
+from tests.oracle.generate import generate
+
+FIRST, LAST = (int(text) for text in os.environ.get("ORACLE_SEEDS", "0:100").split(":"))
+CHUNK = 10
+
+
+@pytest.mark.parametrize("first", range(FIRST, LAST, CHUNK))
+@pytest.mark.timeout(600)
+def test_program_agrees_with_the_oracle(first: int) -> None:
+    program = in_process()
+    for seed in range(first, min(first + CHUNK, LAST)):
+        difference = difference_of(generate(seed), program)
+        assert difference is None, f"python -m tests.oracle compare --seeds {seed}:{seed + 1}: {difference}"
