@@ -17,6 +17,8 @@ from typing import Any, Final, Literal, cast
 from agents.household import HouseholdStage
 from agents.intake import Intake
 from agents.ledger import CharterStore, KafkaCharter, Ledger
+from agents.metrics import StageMetrics
+from agents.metrics_http import MetricsServer, Outlook
 from agents.person import PersonStage
 from agents.poison import SetAside
 from agents.quiet import RateLimit
@@ -90,6 +92,7 @@ class Worker:
     """One stage at work in this event loop.
 
     Args:
+        metrics: told of everything; the engine's monitor too, unless another is given.
         stage, charter, connect_producer, signals: tests give their own.
     """
 
@@ -99,6 +102,7 @@ class Worker:
         config: WorkerConfig,
         *,
         monitor: Monitor | None = None,
+        metrics: StageMetrics | None = None,
         charter: CharterStore | None = None,
         connect_producer: Callable[[], Any] | None = None,
         signals: Signals | None = None,
@@ -110,12 +114,16 @@ class Worker:
         """Set when the worker cannot go on; :attr:`failure` says why."""
         self.failure: BaseException | None = None
         self.ledger = Ledger(
-            RedisLink(config.redis),
+            RedisLink(config.redis, on_retry=None if metrics is None else metrics.redis_retry),
             charter or KafkaCharter(config.kafka),
             name=config.namespace,
         )
         self.producer = OrderedProducer(
-            config.kafka, topics=stage.sends_to, prefix=config.topic_prefix, connect=connect_producer
+            config.kafka,
+            topics=stage.sends_to,
+            prefix=config.topic_prefix,
+            connect=connect_producer,
+            on_retry=None if metrics is None else metrics.kafka_retry,
         )
         self._set_aside = SetAside(
             config.kafka, self.producer, prefix=config.topic_prefix, signals=self.signals
@@ -127,7 +135,7 @@ class Worker:
             self._set_aside,
             worker=config.worker,
             prefix=config.topic_prefix,
-            monitor=monitor,
+            monitor=monitor or metrics,
             signals=self.signals,
             max_part=config.max_part,
             cache_bytes=config.cache_bytes,
@@ -223,7 +231,10 @@ def run_worker(stage: StageName, config: WorkerConfig) -> None:
 
 
 async def _run(name: StageName, config: WorkerConfig) -> None:
-    worker = Worker(stage_of(name, config), config)
+    metrics = StageMetrics(name, clock=config.clock)
+    metrics.about(worker=config.worker, catalog=config.catalog.digest, policy=config.policy.digest)
+    worker = Worker(stage_of(name, config), config, metrics=metrics)
+    server = None
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -231,6 +242,10 @@ async def _run(name: StageName, config: WorkerConfig) -> None:
     _settle_memory()
     loop.call_later(_WARM_SECONDS, _settle_memory)
     try:
+        if config.metrics_port is not None:
+            outlook = Outlook(worker, metrics)
+            server = MetricsServer(outlook, metrics, host=config.metrics_host, port=config.metrics_port)
+            await server.start()
         await worker.start()
         ends = [asyncio.ensure_future(event.wait()) for event in (stopping, worker.failed)]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -238,6 +253,8 @@ async def _run(name: StageName, config: WorkerConfig) -> None:
             end.cancel()
     finally:
         await worker.stop()
+        if server is not None:
+            await server.close()
     if worker.failure is not None:
         raise RuntimeError(f"the {name} worker failed: {worker.failure!r}") from worker.failure
 

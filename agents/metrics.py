@@ -175,7 +175,7 @@ DEFINITIONS: Final = (
         "1 if the worker is assigned, has claimed its partitions and is connected, else 0.", _STAGES,
     ),
     Definition(
-        "hearthwatch_worker_info", "gauge", ("stage", "worker", "version", "catalog", "policy"),
+        "hearthwatch_worker_info", "gauge", ("stage", "worker", "catalog", "policy"),
         "Always 1; its labels say who this is.",
         "`worker`: its name; `catalog`, `policy`: first 12 hex digits of the file's SHA-256",
     ),
@@ -359,8 +359,6 @@ class StageMetrics:
         """For ``OrderedProducer(on_retry=...)``."""
         self.series.add("hearthwatch_kafka_retries_total", (topic,))
 
-    def about(self, *, worker: str, version: str, catalog: str, policy: str) -> None:
+    def about(self, *, worker: str, catalog: str, policy: str) -> None:
         """Say who this is; digests may be whole."""
-        self.series.set(
-            "hearthwatch_worker_info", (self.stage, worker, version, catalog[:12], policy[:12]), 1
-        )
+        self.series.set("hearthwatch_worker_info", (self.stage, worker, catalog[:12], policy[:12]), 1)
