@@ -153,7 +153,7 @@ def _fetch(jar: Jar, folder: Path, scratch: Path, repository: str | None) -> Non
         if error.errno == errno.ENOSPC:
             raise
         raise TransportError(
-            f"{jar.coordinate} could not be fetched ({_first_line(error)}): "
+            f"{jar.coordinate} could not be fetched ({_why(error)}): "
             "connect to the network and try again, or name a mirror with HEARTHWATCH_MAVEN_REPOSITORY"
         ) from None
     except RuntimeError as error:
@@ -170,6 +170,19 @@ def _fetch(jar: Jar, folder: Path, scratch: Path, repository: str | None) -> Non
         copy = scratch / jar.file_name
         copy.write_bytes(found.read_bytes())
         copy.replace(place)
+
+
+def _why(error: OSError) -> str:
+    """What is behind an error of requests, whose own texts are paragraphs of nested objects."""
+    import requests
+
+    if isinstance(error, requests.exceptions.SSLError):
+        return "the repository's certificate is not trusted here"
+    if isinstance(error, requests.exceptions.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.exceptions.ConnectionError):
+        return "no connection"
+    return error.strerror or _first_line(error)
 
 
 def _first_line(error: BaseException) -> str:
