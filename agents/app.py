@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
+from agents.flow import Flow
 from agents.household import HouseholdStage
 from agents.intake import Intake
 from agents.ledger import CharterStore, KafkaCharter, Ledger
@@ -25,6 +26,7 @@ from agents.quiet import RateLimit
 from agents.redis_link import RedisHome, RedisLink
 from agents.signals import Signals
 from agents.stage import Engine, Monitor, Stage
+from agents.ticks import Midnights
 from rules.compile import compile_policy
 from rules.policy import Policy
 from streams.batches import BatchApp, Consumer, Untouched
@@ -140,6 +142,13 @@ class Worker:
             max_part=config.max_part,
             cache_bytes=config.cache_bytes,
         )
+        self._flow = Flow(config.kafka, self.ledger, prefix=config.topic_prefix)
+        self.midnights: Midnights | None = None
+        """Appends ticks, in a household worker by the wall clock."""
+        if isinstance(stage, HouseholdStage) and stage.clock == "wall":
+            self.midnights = Midnights(
+                self.engine, self._flow, catalog=config.catalog, calendar=stage.rules.calendar
+            )
         self.app = self._faust()
         self.engine.bind(lambda: cast(Consumer, self.app.consumer))
 
@@ -199,6 +208,8 @@ class Worker:
         await self.ledger.open({"catalog": config.catalog.digest, "policy": config.policy.digest})
         await self.producer.start()
         await self.app.start()
+        if self.midnights is not None:
+            self.engine.spawn(self.midnights.run())
         self.signals.emit("ready", worker=config.worker)
 
     async def stop(self) -> None:
@@ -213,6 +224,7 @@ class Worker:
         await self.engine.close()
         await self.producer.stop()
         await self._set_aside.close()
+        await self._flow.close()
         await self.ledger.close()
 
 

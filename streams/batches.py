@@ -346,8 +346,8 @@ class Consumer(driver.Consumer):
         last = record[0].records[-1]
         value: Any = record
         return ConsumerMessage(
-            tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type, None, None, value,
-            None, 0, 0, tp, generation_id=record[0].generation,
+            tp.topic, tp.partition, last.offset, last.timestamp / 1000, last.timestamp_type,
+            None, None, value, None, 0, 0, tp, generation_id=record[0].generation,
         )  # fmt: skip
 
     def on_buffer_full(self, tp: TP) -> None:

@@ -244,7 +244,7 @@ class OrderedProducer:
                     self._split(destination)
                     return
                 logger.error(
-                    "a record of %d bytes is too large for %s (%r): raise its max.message.bytes; trying again",
+                    "a record of %d bytes is too large for %s (%r): raise its max.message.bytes; again",
                     len(pending.records[0][1] or b""), destination.topic, error,
                 )  # fmt: skip
             except _FAILURES as error:

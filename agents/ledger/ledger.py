@@ -315,6 +315,12 @@ class Ledger:
             if int(cursor) == 0:
                 return
 
+    async def overdue(self, stage: str, topic: str, partition: int, day: int) -> int:
+        """How many keys have a next day at or before ``day``, without a claim."""
+        return int(
+            await self.link.call("ZCOUNT", self._keys(stage, topic, partition)[3], "-inf", str(day))
+        )
+
     async def adopt(self, stage: str, partitions: Iterable[tuple[str, int]]) -> int:
         """Let any generation of the consumer group claim these again; returns how many had started.
 
