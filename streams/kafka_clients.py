@@ -62,8 +62,13 @@ class Connection:
         )
 
 
-def _reach(connection: Connection) -> None:
-    """Fail at once where nobody listens: kafka-python would try until its timeout, and leak its sockets."""
+def reach(connection: Connection) -> None:
+    """Fail at once where nobody listens: kafka-python would try until its timeout, and leak its sockets.
+
+    Raises:
+        OSError: no server takes a connection.
+        SettingsError: a server's address is none.
+    """
     problem: OSError | None = None
     for server in connection.servers:
         host, _, port = server.rpartition(":")
@@ -104,7 +109,7 @@ def admin(connection: Connection) -> Iterator[Any]:
         BrokerUnavailableError: nobody answers.
     """
     with _named(connection):
-        _reach(connection)
+        reach(connection)
         client = kafka.admin.KafkaAdminClient(**connection.common())
     try:
         with _named(connection):
@@ -136,7 +141,7 @@ def producer(connection: Connection, **options: Any) -> Producer:
         BrokerUnavailableError: nobody answers.
     """
     with _named(connection):
-        _reach(connection)
+        reach(connection)
         return Producer(
             **{
                 **connection.common(),
@@ -155,7 +160,7 @@ def consumer(connection: Connection, **options: Any) -> Any:
         BrokerUnavailableError: nobody answers.
     """
     with _named(connection):
-        _reach(connection)
+        reach(connection)
         return kafka.KafkaConsumer(
             **{
                 **connection.common(),
