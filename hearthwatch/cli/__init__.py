@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "demo": "hearthwatch.cli.demo:demo",
     "doctor": "hearthwatch.cli.doctor:doctor",
     "local": "hearthwatch.cli.local:local",
+    "policy": "hearthwatch.cli.policy:policy",
     "publish": "hearthwatch.cli.publish:publish",
     "topics": "hearthwatch.cli.topics:topics",
     "watch": "hearthwatch.cli.watch:watch",
