@@ -19,7 +19,7 @@ MOST_DIGITS: Final = 400
 _TOKEN = re.compile(
     r"(?P<space>[ \t\r\n]+)"
     r"|(?P<number>[0-9]+(?:\.[0-9]+)?)"
-    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
+    r"|(?P<name>[^\W\d]\w*)"
     r"|(?P<string>\"[^\"]*\"|'[^']*')"
     r"|(?P<sign>==|!=|<=|>=|[-+*/()<>\[\],])"
 )

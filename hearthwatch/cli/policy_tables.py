@@ -36,7 +36,7 @@ _HEADS: Final[dict[Language, dict[str, str]]] = {
         "from": "from",
         "value": "value",
         "unit and basis": "unit and basis",
-        "dimension": "{title} · at most {cap} points · members' points {members} · {count} indicators",
+        "dimension": "{title} · at most {cap} points · members' points {members} · indicators: {count}",
         "sum": "added",
         "max": "of the highest",
         "indicator": "indicator",

@@ -281,14 +281,14 @@ TESTS = (
     )
 )
 
+TREES = st.recursive(
+    TESTS,
+    lambda of: st.builds(Both, of, of) | st.builds(Either, of, of) | st.builds(Not, TESTS),
+    max_leaves=12,
+)
+
 
 @settings(max_examples=150, deadline=None)
-@given(
-    st.recursive(
-        TESTS,
-        lambda of: st.builds(Both, of, of) | st.builds(Either, of, of) | st.builds(Not, TESTS),
-        max_leaves=12,
-    )
-)
+@given(TREES)
 def test_written_then_read_is_the_same_tree(tree: Expression) -> None:
     assert good(written(tree)) == tree
