@@ -61,12 +61,20 @@ def format_time(instant: int) -> str:
     return moment.replace(tzinfo=None).isoformat() + "Z"
 
 
+def date_of(day: int) -> tuple[int, int, int]:
+    """Year, month and day; also of the days just outside the years 0001 to 9999, by their zone."""
+    ordinal = day + EPOCH
+    if ordinal < 1:
+        return (0, 12, 31)
+    if ordinal > dt.date.max.toordinal():
+        return (10_000, 1, 1)
+    date = dt.date.fromordinal(ordinal)
+    return (date.year, date.month, date.day)
+
+
 def format_date(day: int) -> str:
-    return dt.date.fromordinal(day + EPOCH).isoformat()
-
-
-def date_of(day: int) -> dt.date:
-    return dt.date.fromordinal(day + EPOCH)
+    year, month, date = date_of(day)
+    return f"{year:04d}-{month:02d}-{date:02d}"
 
 
 def offset_at(zone: ZoneInfo, instant: int) -> int:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from tests.oracle import strictjson
 from tests.oracle.accept import CHECKS, within
-from tests.oracle.clock import DAY, FIRST, LAST, SECOND, date_of
+from tests.oracle.clock import DAY, FIRST, LAST, SECOND, format_date
 from tests.oracle.draw_policy import Place
 from tests.oracle.reading import Catalog, EventType, Field
 from tests.oracle.writing import Raw, Writable, json_text
@@ -208,7 +208,7 @@ class Lines:
             if len(fraction) == 7:
                 fraction += draw.choice(["", "9", "999999999", "0"])
         clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-        return f"{date_of(day).isoformat()}{'t' if self.chance(0.03) else 'T'}{clock}{fraction}{offset}"
+        return f"{format_date(day)}{'t' if self.chance(0.03) else 'T'}{clock}{fraction}{offset}"
 
     def pairs(self, sent: Sent) -> Pairs:
         data: Writable = list(sent.data)

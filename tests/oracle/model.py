@@ -149,7 +149,7 @@ class World:
         if day > self.today:
             return None
         born, now = date_of(day), date_of(self.today)
-        return now.year - born.year - ((now.month, now.day) < (born.month, born.day))
+        return now[0] - born[0] - (now[1:] < born[1:])
 
     # -- what an indicator measures ----------------------------------------------
 
