@@ -65,11 +65,17 @@ async def check_made_with(store: CharterStore, made_with: Mapping[str, str]) -> 
     """
     known = (await store.read()).made_with
     for what, digest in made_with.items():
-        if known.get(what, digest) != digest:
+        if known.get(what, digest) == digest:
+            continue
+        if what == "clock":
             raise LedgerMismatchError(
-                f"the data was made with another {what} (digest {known[what][:12]}, now {digest[:12]}):"
-                f" start with the old {what} file, or begin anew with {_ANEW}"
+                f"the data was made with the clock `{known[what]}`, not `{digest}`: start with that one"
+                f" (HEARTHWATCH_CLOCK), or begin anew with {_ANEW}"
             )
+        raise LedgerMismatchError(
+            f"the data was made with another {what} (digest {known[what][:12]}, now {digest[:12]}):"
+            f" start with the old {what} file, or begin anew with {_ANEW}"
+        )
     missing = {f"made-with/{what}": digest for what, digest in made_with.items() if what not in known}
     if missing:
         await store.write(missing)

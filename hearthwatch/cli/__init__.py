@@ -23,11 +23,18 @@ COMMANDS: dict[str, str] = {
     "deadletters": "hearthwatch.cli.deadletters:deadletters",
     "demo": "hearthwatch.cli.demo:demo",
     "doctor": "hearthwatch.cli.doctor:doctor",
+    "down": "hearthwatch.cli.up:down",
+    "household": "hearthwatch.cli.household:household",
+    "ledger": "hearthwatch.cli.ledger:ledger",
     "local": "hearthwatch.cli.local:local",
     "policy": "hearthwatch.cli.policy:policy",
     "publish": "hearthwatch.cli.publish:publish",
+    "status": "hearthwatch.cli.status:status",
+    "tick": "hearthwatch.cli.tick:tick",
     "topics": "hearthwatch.cli.topics:topics",
+    "up": "hearthwatch.cli.up:up",
     "watch": "hearthwatch.cli.watch:watch",
+    "worker": "hearthwatch.cli.worker:worker",
 }
 """Name of a subcommand -> ``module:attribute`` of its click command, in alphabetical order."""
 

@@ -1,0 +1,245 @@
+"""``hearthwatch up`` and ``down``: the embedded stack and one worker of each stage."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final, Literal
+
+import click
+import psutil
+
+from deploy.local import free_ports
+from hearthwatch.cli.local import reporting
+from hearthwatch.cli.worker import STAGES, metrics_port_of
+from hearthwatch.connections import local_stack
+from hearthwatch.running import prepare, uses_local
+from hearthwatch.settings import Settings, load_settings
+from hearthwatch.supervisor import (
+    RunFolder,
+    RunState,
+    Supervisor,
+    WorkersFailedError,
+    WorkerState,
+    last_lines,
+)
+
+READY_SECONDS: Final = 120.0
+#: The supervisor gives its workers 40 s, and then stops the servers.
+DOWN_SECONDS: Final = 90.0
+
+
+@click.command(epilog="Example: hearthwatch up --detach && hearthwatch status")
+@click.option(
+    "--catalog",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Who may send what (otherwise HEARTHWATCH_CATALOG).",
+)
+@click.option(
+    "--policy",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The rules (otherwise HEARTHWATCH_POLICY).",
+)
+@click.option(
+    "--clock", type=click.Choice(["wall", "log"]), help="Whose time it is (otherwise HEARTHWATCH_CLOCK)."
+)
+@click.option("--detach", is_flag=True, help="Return when everything is ready, and leave it running.")
+@click.option(
+    "--scale",
+    multiple=True,
+    metavar="STAGE=N",
+    help="More than one worker of a stage, such as household=2; give it again for another stage.",
+)
+@click.option("--as-detached", is_flag=True, hidden=True, help="Be the process that --detach leaves.")
+@click.option("--stops-servers", is_flag=True, hidden=True, help="Stop the embedded servers at the end.")
+def up(
+    catalog: Path | None,
+    policy: Path | None,
+    clock: Literal["wall", "log"] | None,
+    detach: bool,
+    scale: tuple[str, ...],
+    as_detached: bool,
+    stops_servers: bool,
+) -> None:
+    """Run everything: Kafka, Redis, and the workers intake, person and household.
+
+    The embedded Kafka and Valkey are started unless the settings name others. A worker that dies is started
+    again. Ctrl-C, SIGTERM and `hearthwatch down` let every worker finish what it has begun; embedded servers
+    that this command started are stopped too. A catalogue or policy other than the one that the data was
+    made with is refused.
+    """
+    settings = load_settings(catalog=catalog, policy=policy, clock=clock)
+    workers = planned_workers(settings, counts_of(scale))
+    folder = RunFolder(settings.data_dir)
+    lock = folder.lock()
+    try:
+        folder.end_leftovers()
+        if uses_local(settings):
+            stops_servers |= any(one.state != "running" for one in local_stack(settings).status())
+        with reporting() as report:
+            prepare(settings, report)
+        environment = {
+            **os.environ,
+            "HEARTHWATCH_CATALOG": str(settings.catalog),
+            "HEARTHWATCH_POLICY": str(settings.policy),
+            "HEARTHWATCH_CLOCK": settings.clock,
+        }
+        if detach:
+            os.close(lock)
+            lock = -1
+            # The detached process takes the lock; whoever comes in between makes that one fail.
+            _detach(folder, settings, scale, environment, stops_servers)
+            stops_servers = False
+            return
+        state = RunState(
+            os.getpid(), time.time(), as_detached, stops_servers,
+            str(settings.catalog), str(settings.policy), settings.clock,
+        )  # fmt: skip
+        asyncio.run(_supervise(Supervisor(folder, state, workers, environment=environment), settings))
+    finally:
+        if stops_servers and not folder.keep_servers_file.exists():
+            with reporting() as report:
+                local_stack(settings).down(report)
+        folder.keep_servers_file.unlink(missing_ok=True)
+        if lock >= 0:
+            os.close(lock)
+
+
+async def _supervise(supervisor: Supervisor, settings: Settings) -> None:
+    from hearthwatch.screen import Lines, LiveTable
+
+    on_terminal = sys.stdout.isatty() and not supervisor.state.detached
+    screen = LiveTable(supervisor.state, settings) if on_terminal else Lines(supervisor.state, settings)
+    supervisor.watch(screen.changed)
+    async with screen.shown():
+        await supervisor.run()
+
+
+def counts_of(scale: tuple[str, ...]) -> dict[str, int]:
+    """How many workers each stage gets, from ``STAGE=N`` options."""
+    counts = dict.fromkeys(STAGES, 1)
+    for one in scale:
+        stage, _, number = one.partition("=")
+        if stage not in counts or not number.isascii() or not number.isdigit() or not 0 < int(number) <= 64:
+            raise click.BadParameter(f"{one!r}: expected STAGE=N, such as household=2", param_hint="--scale")
+        counts[stage] = int(number)
+    return counts
+
+
+def planned_workers(settings: Settings, counts: dict[str, int]) -> list[WorkerState]:
+    """Names and ports; the first worker of a stage has the port of the settings, the others free ones."""
+    folder = RunFolder(settings.data_dir)
+    workers = []
+    spare = iter(free_ports(sum(counts.values())))
+    for stage in STAGES:
+        for number in range(1, counts[stage] + 1):
+            port = metrics_port_of(settings, stage) if number == 1 else 0
+            name = f"{stage}-{number}"
+            log = str(folder.path / f"{name}.log")
+            workers.append(WorkerState(name, stage, settings.metrics_host, port or next(spare), log))
+    return workers
+
+
+def _detach(
+    folder: RunFolder,
+    settings: Settings,
+    scale: tuple[str, ...],
+    environment: dict[str, str],
+    stops_servers: bool,
+) -> None:
+    """Start the supervisor as a process of its own, and wait until its workers are ready."""
+    command = [sys.executable, "-m", "hearthwatch", "up", "--as-detached"]
+    command += [word for one in scale for word in ("--scale", one)]
+    command += ["--stops-servers"] if stops_servers else []
+    with folder.supervisor_log.open("wb") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            env=environment, start_new_session=True,
+        )  # fmt: skip
+    until = time.monotonic() + READY_SECONDS
+    state: RunState | None = None
+    try:
+        with reporting() as report:
+            while time.monotonic() < until:
+                if process.poll() is not None:
+                    lines = "\n".join(last_lines(folder.supervisor_log, 10))
+                    raise WorkersFailedError(lines or f"the supervisor left with status {process.returncode}")
+                state = folder.running()
+                if state is None or state.pid != process.pid or not state.workers:
+                    report("Waiting for the supervisor", 0, 0)
+                elif waiting := [one.name for one in state.workers if one.state != "ready"]:
+                    report(f"Waiting for {', '.join(waiting)}", 0, 0)
+                else:
+                    break
+                time.sleep(0.1)
+            else:
+                raise WorkersFailedError(
+                    f"the workers were not ready within {READY_SECONDS:.0f} s: see the"
+                    f" logs in {folder.path}; they were stopped"
+                )
+    except BaseException:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(DOWN_SECONDS)
+        raise
+    process.returncode = 0  # it outlives us
+    assert state is not None
+    click.echo(
+        f"Running: Kafka at {settings.kafka_bootstrap}, {len(state.workers)} workers, supervisor pid"
+        f" {state.pid}. Logs are in {folder.path}.\n"
+        "Look with `hearthwatch status`, stop with `hearthwatch down`."
+    )
+
+
+@click.command(epilog="Example: hearthwatch down --keep-servers")
+@click.option("--keep-servers", is_flag=True, help="Leave the embedded Kafka and Valkey running.")
+def down(keep_servers: bool) -> None:
+    """Stop the workers, each after it has finished what it began, and then the embedded servers.
+
+    All data stays. Workers that a killed supervisor left behind are stopped too.
+    """
+    settings = load_settings()
+    folder = RunFolder(settings.data_dir)
+    state = folder.running()
+    if state is not None:
+        click.echo("Stopping the workers", err=True)
+        if keep_servers:
+            folder.keep_servers_file.touch()
+        _end(state.pid, folder)
+        click.echo(f"{len(state.workers)} workers stopped.")
+    left = folder.end_leftovers()
+    folder.forget()
+    if left:
+        click.echo(f"{left} workers of a supervisor that was killed are stopped.")
+    if uses_local(settings) and not keep_servers:
+        with reporting() as report:
+            outcome = local_stack(settings).down(report)
+        stopped = [name.capitalize() for name, how in outcome.items() if how is not None]
+        if stopped:
+            click.echo(f"{' and '.join(stopped)} stopped.")
+        elif state is None and not left:
+            click.echo("Nothing was running.")
+    elif state is None and not left:
+        click.echo("No workers were running.")
+
+
+def _end(pid: int, folder: RunFolder) -> None:
+    """Stop a supervisor, and wait until it has let go of the folder; one that takes too long is forced."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGCONT)
+    until = time.monotonic() + DOWN_SECONDS
+    while folder.running() is not None and time.monotonic() < until:
+        time.sleep(0.05)
+    if folder.running() is not None:
+        click.echo("The supervisor does not stop; it is ended by force.", err=True)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).kill()

@@ -1,0 +1,96 @@
+"""What has to stand before workers can run: servers, topics, and a ledger made with the same files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from agents.ledger import KafkaCharter, Ledger
+from agents.redis_link import RedisLink
+from deploy.local.stack import Progress
+from hearthwatch.connections import (
+    kafka_arguments,
+    kafka_connection,
+    local_stack,
+    redis_home,
+    uses_local_kafka,
+    uses_local_redis,
+)
+from hearthwatch.settings import Settings
+from hearthwatch.topic_plan import planned_topics
+from hearthwatch.worker_config import catalog_and_policy
+from rules.policy import Policy
+from streams import topics
+from streams.catalog import Catalog
+from streams.errors import InputError
+from streams.topics import Topic
+
+#: A command line does not wait for Redis as long as a worker would.
+PATIENCE_SECONDS = 10.0
+
+
+def uses_local(settings: Settings) -> bool:
+    """Whether the settings mean an embedded server."""
+    return uses_local_kafka(settings) or uses_local_redis(settings)
+
+
+def open_ledger(settings: Settings, *, on_refusal: Callable[[str], None] | None = None) -> Ledger:
+    """The ledger of these settings, for a command line; close it."""
+    return Ledger(
+        RedisLink(redis_home(settings), patience_seconds=PATIENCE_SECONDS),
+        KafkaCharter(kafka_arguments(settings), timeout_seconds=PATIENCE_SECONDS),
+        name=settings.redis_namespace,
+        on_refusal=on_refusal,
+    )
+
+
+def prepare(
+    settings: Settings, progress: Progress = lambda what, done, total: None
+) -> tuple[Catalog, Policy]:
+    """Start the embedded servers where they are meant, open the ledger, create the topics.
+
+    Raises:
+        InputError: the catalogue or the policy is faulty, or a topic exists with other settings.
+        LedgerMismatchError: the data was made with another catalogue, policy or clock.
+        HearthwatchError: a server does not start or does not answer.
+    """
+    catalog, policy = catalog_and_policy(settings)
+    if uses_local(settings):
+        local_stack(settings).up(progress)
+    progress("Opening the ledger", 0, 0)
+    planned = planned_topics(settings, catalog)
+    create_topics(settings, [topic for topic in planned if topic.name == topics.LEDGER])
+    made_with = {"catalog": catalog.digest, "policy": policy.digest, "clock": settings.clock}
+    asyncio.run(_open(settings, made_with))  # before the topics: it knows best what has changed
+    progress("Creating topics", 0, 0)
+    create_topics(settings, planned)
+    return catalog, policy
+
+
+def create_topics(settings: Settings, planned: Sequence[Topic]) -> None:
+    """Create the topics that are missing.
+
+    Raises:
+        InputError: one exists with other settings.
+        TransportError: the broker does not answer or refuses.
+    """
+    states = topics.create(kafka_connection(settings), planned)
+    wrong = [
+        f"the topic {state.topic.name} has {one.setting}={one.found}, expected {one.expected}"
+        for state in states
+        for one in state.differences
+    ]
+    if wrong:
+        more = f"\n(and {len(wrong) - 5} more)" if len(wrong) > 5 else ""
+        raise InputError(
+            "\n".join(wrong[:5]) + f"{more}\nset these back with Kafka's own tools, or change the settings"
+            " (HEARTHWATCH_CLOCK, HEARTHWATCH_*_PARTITIONS) to what the data was made with"
+        )
+
+
+async def _open(settings: Settings, made_with: dict[str, str]) -> None:
+    ledger = open_ledger(settings)
+    try:
+        await ledger.open(made_with)
+    finally:
+        await ledger.close()

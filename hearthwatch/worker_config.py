@@ -1,0 +1,54 @@
+"""From settings to what a worker needs (``agents.app.WorkerConfig``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hearthwatch.connections import kafka_arguments, redis_home
+from hearthwatch.settings import Settings
+from rules.policy import Policy
+from rules.policy_file import read_policy
+from streams.catalog import Catalog
+from streams.catalog_file import read_catalog
+
+if TYPE_CHECKING:  # it loads Faust, which takes half a second
+    from agents.app import WorkerConfig
+
+
+def catalog_and_policy(settings: Settings) -> tuple[Catalog, Policy]:
+    """Both files of the settings, checked.
+
+    Raises:
+        InputError: one cannot be read, or is faulty (all its faults).
+    """
+    catalog = read_catalog(settings.catalog)
+    return catalog, read_policy(settings.policy, catalog)
+
+
+def worker_config(
+    settings: Settings, *, name: str, is_static: bool, metrics_port: int | None
+) -> WorkerConfig:
+    """What the settings say to a worker.
+
+    Args:
+        is_static: the name is the same at each start and nobody else's, so the brokers may take a restart
+            for a pause.
+
+    Raises:
+        InputError: a setting, the catalogue or the policy is faulty.
+    """
+    from agents.app import WorkerConfig
+
+    catalog, policy = catalog_and_policy(settings)
+    return WorkerConfig(
+        kafka=kafka_arguments(settings),
+        redis=redis_home(settings),
+        catalog=catalog,
+        policy=policy,
+        clock=settings.clock,
+        namespace=settings.redis_namespace,
+        worker=name,
+        instance=name if is_static else None,
+        metrics_host=settings.metrics_host,
+        metrics_port=metrics_port,
+    )
