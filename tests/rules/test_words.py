@@ -39,7 +39,8 @@ def words(language: Language, policy: Policy | None = None, *, day: int = DAY) -
             "en",
             2,
             (
-                "total cost_yuan of: health.hospital.admitted, added over the members; in percent of 12 times "
+                "total cost_yuan of: health.hospital.admitted, added over the members; "
+                "in percent of 12 times "
                 "(latest monthly_yuan of: income.assessed, in the last 365 days, added over the members)"
             ),
         ),
