@@ -164,9 +164,11 @@ class ManagedProcess:
         """Wait until the process has ended; ``False`` if it has not in this time."""
         deadline = time.monotonic() + timeout_seconds
         while True:
-            _reap(process.pid)
             try:
-                if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+                # A zombie with threads is one whose last threads are still ending, with their files open.
+                if process.status() == psutil.STATUS_ZOMBIE and (
+                    _reap(process.pid) or process.num_threads() <= 1
+                ):
                     return True
             except psutil.NoSuchProcess:
                 return True
@@ -191,10 +193,12 @@ class ManagedProcess:
         return [line for line in text.splitlines() if line.strip()][-count:]
 
 
-def _reap(pid: int) -> None:
-    """Collect a child of ours that has ended; nothing happens if it is not our child or still runs."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+def _reap(pid: int) -> bool:
+    """Collect a child of ours that has ended; ``False`` if it is not our child or still runs."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return False
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -151,14 +151,15 @@ class Stack:
                     require_free(port, server=server.title, variable=variable)
             if self.kafka in missing:
                 jars.ensure(self.jars_dir, repository=self._maven_repository, progress=progress)
+            # Both before either starts: they fail where a package is missing.
+            commands = {server.name: server.command() for server in missing}
             started: list[Kafka | Valkey] = []
             try:
                 for server in missing:
                     progress(f"Starting {server.title}", 0, 0)
                     server.prepare()
-                    command = server.command()
                     self._process(server).spawn(
-                        command,
+                        commands[server.name],
                         port=server.port,
                         marker=str(server.config_file),
                         environment=server.environment(),
