@@ -137,9 +137,9 @@ def _dimension(words: Words, index: int, dimension: Dimension) -> Group:
         count=len(indicators),
     )
     table = Table(box=box.HORIZONTALS, header_style="dim", pad_edge=False, show_lines=True, expand=True)
-    table.add_column(heads["indicator"], ratio=3)
-    table.add_column(heads["measured"], ratio=6)
-    table.add_column(heads["points"], ratio=3)
+    table.add_column(heads["indicator"], ratio=3, overflow="fold")
+    table.add_column(heads["measured"], ratio=6, overflow="fold")
+    table.add_column(heads["points"], ratio=3, overflow="fold")
     for one in indicators:
         table.add_row(_who(words, one), _what(words, one), Text("\n".join(words.points(one.points))))
     return Group(Padding(Text(title, "bold cyan"), (1, 0, 0, 0)), table)

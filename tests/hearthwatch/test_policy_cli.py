@@ -186,3 +186,20 @@ def test_titles_are_no_markup(files: Path, capsys: Output) -> None:
     )
     assert run(["policy", "show", "policy.yaml", "--catalog", "catalog.yaml"]) == 0
     assert "[red]In[/red] [x]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_narrow_terminal_cuts_nothing_off(language: Language) -> None:
+    console = Console(width=60, highlight=False)
+    policy = read(
+        edited(
+            (
+                WHERE,
+                "where: ward in ['general'] and nights > 1 and not urgent and note == '" + "长" * 99 + "'",
+            )
+        )
+    )
+    with console.capture() as captured:
+        print_policy(Words(policy, catalog(), language, 19_100), "health", console)
+    assert "…" not in captured.get()
+    assert captured.get().count("长") == 99
