@@ -1,0 +1,122 @@
+"""``hearthwatch generate``: made-up events for demos and benchmarks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from hearthwatch.settings import load_settings
+from streams.catalog_file import read_catalog
+from streams.district import FIRST_DAY, District, district_lines
+from streams.errors import InputError
+
+LINES_A_BLOCK = 2_000
+
+
+@click.group()
+def generate() -> None:
+    """Make up events; nothing in them is about anybody."""
+
+
+@generate.command(
+    epilog="Example: hearthwatch generate district --households 3000 --events 12000 --out district.jsonl"
+)
+@click.option("--households", type=int, default=1_000, show_default=True, help="Households at the start.")
+@click.option("--events", type=int, default=4_000, show_default=True, help="Life events after the first day.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same bytes.")
+@click.option(
+    "--days", type=int, help="Days of life. If not given: so many that a household has 4 events a year."
+)
+@click.option(
+    "--begins", metavar="YYYY-MM-DD", default=str(FIRST_DAY), show_default=True, help="The first day."
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Where the events go; - for standard output.",
+)
+@click.option(
+    "--catalog", type=click.Path(path_type=Path), help="The catalogue (YAML); default: the setting."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as one line of JSON on standard output."
+)
+def district(
+    households: int,
+    events: int,
+    seed: int,
+    days: int | None,
+    begins: str,
+    out: Path,
+    catalog: Path | None,
+    as_json: bool,
+) -> None:
+    """Make a district: households are registered on the first day, then life goes on.
+
+    Registrations, incomes and other facts of the first day (some 6 lines a household) come on top of
+    --events. Codes of communities, rates and incomes are made up (streams/district_courses.py).
+    """
+    try:
+        first = date.fromisoformat(begins)
+    except ValueError:
+        raise InputError(f"--begins: `{begins}` is no date: expected YYYY-MM-DD") from None
+    made = District(households, events, seed, first, days)
+    lines = _with_progress(district_lines(made, read_catalog(catalog or load_settings().catalog)), made)
+    if str(out) == "-":
+        if as_json:
+            raise InputError("--json: standard output holds the events already; give --out a file")
+        count = _write(lines, sys.stdout.buffer)
+    else:
+        try:
+            with out.open("wb") as file:
+                count = _write(lines, file)
+        except OSError as error:
+            raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+    summary = {
+        "lines": count,
+        "households": households,
+        "events": events,
+        "days": made.length_days,
+        "seed": seed,
+    }
+    if as_json:
+        click.echo(orjson.dumps(summary).decode())
+    else:
+        click.echo(f"{count:,} lines, {households:,} households, {made.length_days} days in {out}", err=True)
+
+
+def _write(lines: Iterator[bytes], file: BinaryIO) -> int:
+    count = 0
+    block: list[bytes] = []
+    for line in lines:
+        block.append(line)
+        if len(block) == LINES_A_BLOCK:
+            count += len(block)
+            file.write(b"\n".join(block) + b"\n")
+            block.clear()
+    if block:
+        file.write(b"\n".join(block) + b"\n")
+    return count + len(block)
+
+
+def _with_progress(lines: Iterator[bytes], made: District) -> Iterator[bytes]:
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from lines
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("events", total=made.households * 6 + made.events)
+        for count, line in enumerate(lines):
+            if count % LINES_A_BLOCK == 0:
+                progress.update(task, completed=count)
+            yield line
