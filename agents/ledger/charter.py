@@ -136,14 +136,20 @@ class KafkaCharter:
             )
             await consumer.start()
             consumer.assign([partition])
+            consumer.pause(partition)
             self._charter = Charter()
             await consumer.seek_to_beginning(partition)
         end = (await self._consumer.end_offsets([partition]))[partition]
+        # Paused but while there is something to fetch: a broker answers one request of a connection after
+        # the other, so the question for the end would wait behind a fetch that waits for records.
+        if await self._consumer.position(partition) < end:
+            self._consumer.resume(partition)
         while await self._consumer.position(partition) < end:
             for records in (await self._consumer.getmany(timeout_ms=500)).values():
                 for record in records:
                     value = None if record.value is None else record.value.decode()
                     self._charter.take((record.key or b"").decode(), value)
+        self._consumer.pause(partition)
 
     async def _write(self, records: Mapping[str, str | None]) -> None:
         from aiokafka import AIOKafkaProducer

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from agents.ledger.charter import Charter, CharterStore
+from agents.ledger.charter import CharterStore
 from agents.ledger.errors import FencedError, LedgerMissingError, StaleClaimError
 from agents.ledger.founding import check_made_with, found
 from agents.ledger.scripts import ADOPT, CLAIM, COMMIT, DUE, LOAD, SCAN
@@ -87,6 +87,7 @@ class Ledger:
         self.id: str | None = None
         self._on_refusal = on_refusal
         self._opening = asyncio.Lock()
+        self._started: set[tuple[str, str, int]] = set()
 
     # -- the ledger as a whole -----------------------------------------------------------------------
     async def open(self, made_with: Mapping[str, str] | None = None) -> None:
@@ -132,8 +133,9 @@ class Ledger:
         claim_keys = [keys[0], keys[2], keys[4]]
         reply = await self.link.run(CLAIM, claim_keys, [*args, 0])
         started = (stage, topic, partition)
+        has_started = None
         if reply[0] == b"ABSENT":
-            has_started = started in (await self.charter.read()).started
+            has_started = await self._has_started(started)
             # Where it has, another worker may have founded it between our two looks.
             reply = await self.link.run(CLAIM, claim_keys, [*args, 0 if has_started else 1])
             if reply[0] == b"ABSENT":
@@ -150,8 +152,9 @@ class Ledger:
             )
         _, head, marks, counts = reply
         # Only now: had this been written first, a crash here would look like a Redis that lost its data.
-        if started not in (await self._charter_of(started)).started:
+        if has_started is False or not await self._has_started(started):
             await self.charter.write({f"started/{stage}/{topic}/{partition}": self.id})
+            self._started.add(started)
         return Claim(
             stage, topic, partition, generation, owner,
             epoch=int(head[0]), commit=int(head[1]), next_offset=int(head[2]),
@@ -165,14 +168,11 @@ class Ledger:
             },
         )  # fmt: skip
 
-    async def _charter_of(self, started: tuple[str, str, int]) -> Charter:
-        """The charter as it was last read; read again where it does not know the partition."""
-        known = self._known
-        if known is None or started not in known.started:
-            known = self._known = await self.charter.read()
-        return known
-
-    _known: Charter | None = None
+    async def _has_started(self, started: tuple[str, str, int]) -> bool:
+        """Whether the charter knows the partition; read again only where it did not when last read."""
+        if started not in self._started:
+            self._started = set((await self.charter.read()).started)
+        return started in self._started
 
     async def load(self, claim: Claim, keys: Sequence[str]) -> list[bytes | None]:
         """The states of some keys, in their order; None where there is none.
