@@ -82,10 +82,11 @@ def up(
     lock = folder.lock()
     try:
         folder.end_leftovers()
-        if uses_local(settings):
-            stops_servers |= any(one.state != "running" for one in local_stack(settings).status())
-        with reporting() as report:
-            prepare(settings, report)
+        if not as_detached:  # whoever started us has done it
+            if uses_local(settings):
+                stops_servers = any(one.state != "running" for one in local_stack(settings).status())
+            with reporting() as report:
+                prepare(settings, report)
         environment = {
             **os.environ,
             "HEARTHWATCH_CATALOG": str(settings.catalog),
