@@ -31,7 +31,7 @@ _dates: dict[str, str] = {}
 
 
 class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """A structured event with no other attributes than these."""
+    """A structured event with no other attributes than these; the last four are usual, and ignored."""
 
     specversion: str
     id: str
@@ -44,6 +44,8 @@ class _Envelope(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     supersedes: str | None = None
     datacontenttype: str | None = None
     dataschema: str | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
 
 
 class _Rule:

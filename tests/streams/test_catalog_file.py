@@ -192,8 +192,10 @@ def test_faults_of_the_file(text: str, expected: list[str]) -> None:
         (
             "{kind: mony}",
             [
-                "10:22: unknown kind `mony` (did you mean `money`? one of: boolean, choice, date, "
-                "integer, money, text)"
+                (
+                    "10:22: unknown kind `mony` (did you mean `money`? one of: boolean, choice, date, "
+                    "integer, money, text)"
+                )
             ],
         ),
         (
@@ -226,8 +228,10 @@ def test_faults_of_the_file(text: str, expected: list[str]) -> None:
         (
             "{kind: text, pattern: '(?u)a'}",
             [
-                "10:37: the pattern is no regular expression of Python: ASCII and UNICODE flags are "
-                "incompatible"
+                (
+                    "10:37: the pattern is no regular expression of Python: ASCII and UNICODE flags are "
+                    "incompatible"
+                )
             ],
         ),
         ("{kind: choice}", ["10:15: the field `amount` lacks the key `of`: a choice needs its values"]),
