@@ -51,10 +51,14 @@ class Flow:
             TransportError: a topic is missing.
         """
         consumer = await self._consumer()
-        await consumer.topics()
         out = []
         for topic in topics:
             numbers = consumer.partitions_for_topic(self._prefix + topic)
+            if not numbers:
+                # A consumer without a subscription has no topics until it is told to ask; topics() asks for
+                # somebody else's copy.
+                await consumer._client.force_metadata_update()  # noqa: SLF001
+                numbers = consumer.partitions_for_topic(self._prefix + topic)
             if not numbers:
                 raise TransportError(
                     f"the topic {self._prefix + topic} is missing; make it with `hearthwatch topics create`"
