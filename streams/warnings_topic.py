@@ -72,6 +72,76 @@ def read_warning(value: bytes | None, seen_seconds: float = 0.0) -> WarningRecor
         return None
 
 
+class WarningsFeed:
+    """The topic's warnings, each once, as they come.
+
+    Args:
+        start: from the first that the topic holds, or only later ones than now.
+
+    Raises:
+        InputError: there is no such topic.
+        BrokerUnavailableError: no broker answers.
+    """
+
+    def __init__(self, connection: Connection, *, start: Start = "now") -> None:
+        self._connection = connection
+        self._contact = _Contact(connection)
+        self._repeats = Repeats()
+        self._consumer = kafka_clients.consumer(connection)
+        try:
+            self._partitions = self._assigned(start)
+        except BaseException:
+            self._consumer.close()
+            raise
+
+    def _assigned(self, start: Start) -> list[kafka.TopicPartition]:
+        numbers = self._consumer.partitions_for_topic(WARNINGS)
+        if not numbers:
+            where = f"the broker at {self._connection.bootstrap}"
+            raise InputError(f"{where} has no topic {WARNINGS}: make it with `hearthwatch topics create`")
+        partitions = [kafka.TopicPartition(WARNINGS, number) for number in sorted(numbers)]
+        self._consumer.assign(partitions)
+        if start == "beginning":
+            self._consumer.seek_to_beginning(*partitions)
+        else:
+            self._consumer.seek_to_end(*partitions)
+        for partition in partitions:
+            # The seek happens only when the position is asked for.
+            self._consumer.position(partition)
+        return partitions
+
+    def poll(self, seconds: float) -> list[WarningRecord]:
+        """Warnings that come within some seconds; empty if none does.
+
+        Raises:
+            BrokerUnavailableError: the broker went away some time ago.
+        """
+        try:
+            polled = self._consumer.poll(timeout_ms=int(seconds * 1000))
+        except kafka.errors.KafkaError as error:
+            raise self._connection.failure(error) from None
+        now = time.time()
+        found = []
+        for records in polled.values():
+            for record in records:
+                warning = read_warning(record.value, now)
+                if warning is not None and self._repeats.is_new(warning.household, warning.number):
+                    found.append(warning)
+        if polled:
+            self._contact.heard()
+        else:
+            self._contact.check()
+        return found
+
+    def positions(self) -> dict[int, int]:
+        """The offset that is read next, by partition."""
+        return {one.partition: self._consumer.position(one) for one in self._partitions}
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._consumer.close()
+
+
 def follow(
     connection: Connection,
     *,
@@ -82,7 +152,6 @@ def follow(
     """Warnings as they come, for ever; None after each wait that brought nothing.
 
     Args:
-        start: from the first that the topic holds, or only later ones than now.
         poll_seconds: how long one wait is.
         ready: called once when the place to start from is fixed: what is sent from then on will be seen.
 
@@ -90,47 +159,16 @@ def follow(
         InputError: there is no such topic.
         BrokerUnavailableError: no broker answers, or it stopped answering.
     """
-    consumer = kafka_clients.consumer(connection)
-    repeats = Repeats()
+    feed = WarningsFeed(connection, start=start)
     try:
-        _assign(consumer, connection, start)
         ready()
-        contact = _Contact(connection)
         while True:
-            polled = consumer.poll(timeout_ms=int(poll_seconds * 1000))
-            now = time.time()
-            news = False
-            for records in polled.values():
-                for record in records:
-                    warning = read_warning(record.value, now)
-                    if warning is not None and repeats.is_new(warning.household, warning.number):
-                        news = True
-                        yield warning
-            if news:
-                contact.heard()
-            else:
-                contact.check()
+            warnings = feed.poll(poll_seconds)
+            yield from warnings
+            if not warnings:
                 yield None
-    except kafka.errors.KafkaError as error:
-        raise connection.failure(error) from None
     finally:
-        consumer.close()
-
-
-def _assign(consumer: Any, connection: Connection, start: Start) -> None:
-    numbers = consumer.partitions_for_topic(WARNINGS)
-    if not numbers:
-        where = f"the broker at {connection.bootstrap}"
-        raise InputError(f"{where} has no topic {WARNINGS}: make it with `hearthwatch topics create`")
-    partitions = [kafka.TopicPartition(WARNINGS, number) for number in sorted(numbers)]
-    consumer.assign(partitions)
-    if start == "beginning":
-        consumer.seek_to_beginning(*partitions)
-    else:
-        consumer.seek_to_end(*partitions)
-    for partition in partitions:
-        # The seek happens only when the position is asked for.
-        consumer.position(partition)
+        feed.close()
 
 
 class _Contact:
