@@ -43,13 +43,8 @@ class PersonIndicator:
         return _settle(self.of, table, value, newest, soon, today, grows=self.measure.grows_daily)
 
 
-@dataclass(frozen=True, slots=True)
-class Amounts:
-    """A household-tier measure: ``number / divisor``, or infinite (divisor 0)."""
-
-    number: int
-    divisor: int
-    newest: int
+Ratio = tuple[int, int, int]
+"""A household-tier measure: (number, divisor, greatest day of the matching facts). Divisor 0: infinite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,42 +55,43 @@ class HouseholdIndicator:
     measure: CompiledMeasure
     percent_of: CompiledMeasure | None
 
-    def measured(self, own: Facts, members: Sequence[Resident], today: int) -> tuple[Amounts | None, int]:
+    def measured(self, own: Facts, members: Sequence[Resident], today: int) -> tuple[Ratio | None, int]:
         """(measure or None, next day on which time alone can change it, growing by the day apart)."""
         found, soon = _combined(self.measure, own, members, today)
         if self.percent_of is None:
             return found, soon
         whole, soon_whole = _combined(self.percent_of, own, members, today)
-        soon = min(soon, soon_whole)
+        if soon_whole < soon:
+            soon = soon_whole
         if found is None or whole is None:
             return None, soon
-        number = 100 * found.number * whole.divisor
-        divisor = found.divisor * whole.number * self.of.times
+        number = 100 * found[0] * whole[1]
+        divisor = found[1] * whole[0] * self.of.times
         if divisor < 0:
             number, divisor = -number, -divisor
-        return Amounts(number, divisor, found.newest), soon
+        return (number, divisor, found[2]), soon
 
     def points(self, own: Facts, members: Sequence[Resident], today: int, table: Table) -> tuple[int, int]:
         """(points, next day on which time alone can change them)."""
         found, soon = self.measured(own, members, today)
         if found is None:
             return 0, soon
+        number, divisor, newest = found
         grows = self.measure.grows_daily
-        if self.percent_of is None and found.divisor == 1:
-            if grows and self.measure.of.across == "sum":
-                # Grows by more than one a day: look every day until the last bound is passed.
-                if not table.is_settled(found.number, 1):
-                    soon = min(soon, today + 1)
-                grows = False
-            return _settle(self.of, table, found.number, found.newest, soon, today, grows=grows)
         if self.percent_of is not None:
             if (grows or self.percent_of.grows_daily) and self.of.points.flat is None:
                 soon = min(soon, today + 1)
-        elif grows and not table.is_settled(found.number, found.divisor):
-            soon = min(soon, today + 1)
-        given = table.fraction(found.number, found.divisor) if found.divisor else table.infinite()
+            grows = False
+        elif grows and (divisor != 1 or self.measure.of.across == "sum"):
+            # Grows by other than one a day: look every day until the last bound is passed.
+            if not table.is_settled(number, divisor):
+                soon = min(soon, today + 1)
+            grows = False
+        if divisor == 1:
+            return _settle(self.of, table, number, newest, soon, today, grows=grows)
+        given = table.fraction(number, divisor) if divisor else table.infinite()
         if self.of.fades is not None and given:
-            given, next_fade = faded(given, found.newest, today, self.of.fades)
+            given, next_fade = faded(given, newest, today, self.of.fades)
             soon = min(soon, next_fade)
         return given, soon
 
@@ -134,28 +130,35 @@ def _settle(
 
 def _combined(
     measure: CompiledMeasure, own: Facts, members: Sequence[Resident], today: int
-) -> tuple[Amounts | None, int]:
+) -> tuple[Ratio | None, int]:
     across = measure.of.across
+    run = measure.run
     if across is None:
-        value, newest, soon = measure.run(own, today)
-        return (None if value is None else Amounts(value, 1, newest)), soon
+        value, newest, soon = run(own, today)
+        return (None if value is None else (value, 1, newest)), soon
     total: int | None = None
     newest, soon = -NEVER, NEVER
     for member in members:
-        value, member_newest, member_soon = measure.run(member.known.facts, today)
-        soon = min(soon, member_soon)
+        facts = member.known.facts
+        for type in measure.first:
+            if type in facts:
+                break
+        else:
+            continue  # no fact to measure, now or later
+        value, member_newest, member_soon = run(facts, today)
+        if member_soon < soon:
+            soon = member_soon
         if value is None:
             continue
-        newest = max(newest, member_newest)
-        if total is None:
+        if member_newest > newest:
+            newest = member_newest
+        if total is None or (across == "max" and value > total):
             total = value
-        elif across == "max":
-            total = max(total, value)
-        else:
+        elif across != "max":
             total += value
     if total is None:
         return None, soon
-    return Amounts(total, len(members) if across == "per_member" else 1, newest), soon
+    return (total, len(members) if across == "per_member" else 1, newest), soon
 
 
 def describe(members: Sequence[Resident], today: int) -> list[Described]:
@@ -237,6 +240,7 @@ class Rules:
         household_by_type: type to the household indicators that it can change, with their indices.
         members_by_indicator: person indicator to the members indicators that speak of it, by index.
         ages: at which any condition on members can change, ascending; empty where none speaks of the age.
+        aging: indices of the conditions on members that speak of the age.
         dimension_of: indicator index to dimension index.
         floor_of: indicator index to level (1 + index), where it has a floor.
         greatest_dimensions: indices of the dimensions whose members' points combine by ``max``.
@@ -251,6 +255,7 @@ class Rules:
         self.household: dict[int, HouseholdIndicator] = {}
         self.members: dict[int, MembersIndicator] = {}
         self.ages: tuple[int, ...] = ()
+        self.aging: tuple[int, ...] = ()
         self.person_by_type: dict[str, tuple[tuple[int, PersonIndicator], ...]] = {}
         self.household_by_type: dict[str, tuple[tuple[int, HouseholdIndicator], ...]] = {}
         self.members_by_indicator: dict[int, tuple[int, ...]] = {}
@@ -273,6 +278,8 @@ class Rules:
             condition = _member_condition(indicator.members, index_of)
             reached = {reached for reached in _ages_in(indicator.members) if reached >= 0}
             self.ages = tuple(sorted(reached.union(self.ages)))
+            if reached:
+                self.aging = (*self.aging, indicator.index)
             self.members[indicator.index] = MembersIndicator(indicator, condition)
             for name in indicators_in(indicator.members):
                 known = self.members_by_indicator.get(index_of[name], ())

@@ -12,7 +12,7 @@ from rules.calendar import day_text
 from rules.compile import Rules
 from rules.known import Known
 from rules.levels import next_level
-from rules.score import add_up, recompute, refresh
+from rules.score import add_up, let_pass, recompute, refresh, regroup
 from rules.state import DEAD, Household, Resident, Waiting, decode, decode_known, encode, encode_known, new
 from rules.warnings import Before, Occasion, Reason, Warning, warning
 from streams.catalog import REGISTERED, RETRACTED
@@ -116,22 +116,26 @@ class _Step:
             if not self.scoring:
                 self._spoil()
                 break
-            residents = len(home.residents)
-            self._forget(day)
-            if recompute(home, rules, day) or self.is_due or len(home.residents) < residents:
+            if self._pass(day) or self.is_due:
                 self.evaluate(Occasion("day", {"day": day_text(day)}, midnight), day)
         home.day = max(home.day, self.day)
 
-    def _forget(self, day: int) -> None:
-        """Drop what is no longer kept, and a person of whom nothing is."""
+    def _pass(self, day: int) -> bool:
+        """Let one midnight pass; return whether it may have changed the score."""
         home = self.home
+        if home.fall_day > day:
+            return let_pass(home, self.rules, day)
         first = day - self.rules.keep_days + 1
         home.own.forget(first)
+        is_changed = False
         for person in list(home.residents):
             resident = home.residents[person]
             resident.known.forget(first)
             if not resident.registered and not resident.known:
+                # Of this person nothing is kept any more.
                 del home.residents[person]
+                is_changed = True
+        return recompute(home, self.rules, day) or is_changed
 
     def _renew(self) -> None:
         """Caches are for another policy, or for none: put days and points right."""
@@ -197,9 +201,9 @@ class _Step:
                 if head is None or home.id != PROVISIONAL + person or _stamp(head) != 0:
                     break
                 resident = home.residents[person] = Resident(person)
-                if not isinstance(head, Update):
+                if isinstance(head, FactMessage):
                     # A person nobody has seen: it exists from this record on.
-                    self._membership_changed()
+                    self._membership_changed(resident)
                 continue
             if not waiting.queue:
                 break
@@ -260,13 +264,14 @@ class _Step:
         if self.day - day >= self.rules.keep_days:
             return None
         touched = known.add(event, day)
-        if touched is not None and day + self.rules.keep_days < self.home.next_day:
-            self.home.next_day = day + self.rules.keep_days
+        if touched is not None and day + self.rules.keep_days < self.home.fall_day:
+            self.home.fall_day = day + self.rules.keep_days
+            self.home.next_day = min(self.home.next_day, self.home.fall_day)
         return touched
 
     def _update(self, resident: Resident, message: Update) -> None:
         _set(resident, message.member)
-        self._membership_changed()
+        self._membership_changed(resident)
         self.evaluate(_membership(message.cause), self.day)
 
     def _release(self, resident: Resident, message: Release) -> None:
@@ -304,13 +309,13 @@ class _Step:
         resident = Resident(first.person, n=first.n, known=known)
         _set(resident, first.member)
         self.home.residents[first.person] = resident
-        self._membership_changed()
+        self._membership_changed(resident)
         self.evaluate(_membership(first.cause), self.day)
 
-    def _membership_changed(self) -> None:
+    def _membership_changed(self, *arrived: Resident) -> None:
         self.is_due = True
         if self.scoring:
-            recompute(self.home, self.rules, self.day)
+            regroup(self.home, self.rules, self.day, arrived)
         else:
             self._spoil()
 

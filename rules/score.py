@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rules.calendar import NEVER
 from rules.compile import Period, Rules, describe, next_birthday
-from rules.state import Household, Resident
+from rules.state import DEAD, Household, Resident
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,55 +26,53 @@ class Score:
 
 
 def recompute(home: Household, rules: Rules, today: int) -> bool:
-    """Compute every cache of a household anew, and its next day; return whether any points changed."""
-    before = [home.points, *[resident.points for resident in home.residents.values()]]
-    period = rules.period_at(today)
-    soon = home.own.oldest_day() + rules.keep_days if home.own else NEVER
-    members = home.members
-    for resident in home.residents.values():
-        if resident.known:
-            soon = min(soon, resident.known.oldest_day() + rules.keep_days)
-        resident.points = {}
-    home.points = {}
-    if members:
-        # Where no type of an indicator is present it has no measure, and time alone cannot change that.
-        types = set(home.own.facts)
-        soon = min(soon, period.until)
-        for resident in members:
-            types.update(resident.known.facts)
-            soon = min(soon, _recompute_resident(resident, rules, period, today))
-        by_type = rules.household_by_type
-        for index in sorted({index for type in types for index, _ in by_type.get(type, ())}):
-            shared = rules.household[index]
-            given, change = shared.points(home.own.facts, members, today, period.tables[index])
-            if given:
-                home.points[index] = given
-            if change < soon:
-                soon = change
-        people = describe(members, today)
-        for index, counted in rules.members.items():
-            given = period.tables[index].whole(counted.measured(people))
-            if given:
-                home.points[index] = given
-    home.next_day = soon
+    """Compute every cache of a household anew; return whether any points changed."""
+    home.fall_day = home.own.oldest_day() + rules.keep_days if home.own else NEVER
     home.digest = rules.digest
-    return before != [home.points, *[resident.points for resident in home.residents.values()]]
+    return regroup(home, rules, today, home.residents.values())
 
 
-def _recompute_resident(resident: Resident, rules: Rules, period: Period, today: int) -> int:
-    """Compute a member's points anew; return the first day on which time alone can change them."""
-    soon = NEVER
-    facts = resident.known.facts
-    by_type = rules.person_by_type
-    for index in sorted({index for type in facts for index, _ in by_type.get(type, ())}):
-        given, change = rules.person[index].points(facts, today, period.tables[index])
-        if given:
-            resident.points[index] = given
-        if change < soon:
-            soon = change
-    if rules.ages and resident.birth is not None:
-        soon = min(soon, next_birthday(resident.birth, today, rules.ages))
-    return soon
+def regroup(home: Household, rules: Rules, today: int, arrived: Iterable[Resident]) -> bool:
+    """Bring the caches up to date after persons arrived, changed or left; the others' own points stand.
+
+    Args:
+        arrived: those who arrived or changed.
+    """
+    period = rules.period_at(today)
+    members = home.members
+    has_changed = False
+    for resident in arrived:
+        has_changed |= _recompute_resident(resident, rules, period, today)
+        if resident.known:
+            home.fall_day = min(home.fall_day, resident.known.oldest_day() + rules.keep_days)
+    has_changed |= _recompute_shared(home, members, rules, period, today)
+    has_changed |= _recount(home, members, rules.members, rules, period, today)
+    _set_next_day(home)
+    return has_changed
+
+
+def let_pass(home: Household, rules: Rules, today: int) -> bool:
+    """Compute anew what a midnight can have changed, where nothing fell out; return whether points changed."""
+    period = rules.period_at(today)
+    members = home.members
+    has_changed = False
+    recount: Iterable[int] = ()
+    for resident in home.residents.values():
+        if resident.next_day <= today:
+            before = resident.points
+            if _recompute_resident(resident, rules, period, today):
+                has_changed = True
+                recount = {*recount, *_told_by(before, resident.points, rules)}
+            recount = {*recount, *rules.aging}
+    if home.shared_day <= today:
+        # The next date of a parameter is one reason for that day.
+        if rules.period_at(home.shared_day - 1) is not period:
+            recount = rules.members
+        has_changed |= _recompute_shared(home, members, rules, period, today)
+    if recount:
+        has_changed |= _recount(home, members, sorted(recount), rules, period, today)
+    _set_next_day(home)
+    return has_changed
 
 
 def refresh(
@@ -82,7 +80,7 @@ def refresh(
 ) -> bool:
     """Bring the caches up to date after facts of these types changed, of a resident or the household's own.
 
-    The next day can only come nearer: where a change takes a reason for it away, the household is looked
+    The next days can only come nearer: where a change takes a reason for one away, the household is looked
     at once too often, never too late.
 
     Args:
@@ -91,38 +89,126 @@ def refresh(
     Returns:
         Whether any points changed.
     """
-    tables = rules.period_at(today).tables
-    soon = home.next_day
+    period = rules.period_at(today)
+    tables = period.tables
     has_changed = False
-    recount: tuple[int, ...] = ()
+    recount: dict[int, None] = {}
     members: list[Resident] | None = None
     for type in types:
         if resident is not None:
             facts = resident.known.facts
             points = resident.points
-            for index, indicator in rules.person_by_type.get(type, ()):
-                given, change = indicator.points(facts, today, tables[index])
-                if change < soon:
-                    soon = change
+            if period.until < resident.next_day:
+                resident.next_day = period.until
+            for index, alone in rules.person_by_type.get(type, ()):
+                given, change = alone.points(facts, today, tables[index])
+                if change < resident.next_day:
+                    resident.next_day = change
                 if given != points.get(index, 0):
                     has_changed = True
                     _put(points, index, given)
-                    recount += rules.members_by_indicator.get(index, ())
+                    recount.update(dict.fromkeys(rules.members_by_indicator.get(index, ())))
         for index, shared in rules.household_by_type.get(type, ()):
             if members is None:
                 members = home.members
             given, change = shared.points(home.own.facts, members, today, tables[index])
-            if change < soon:
-                soon = change
+            if change < home.shared_day:
+                home.shared_day = change
             if given != home.points.get(index, 0):
                 has_changed = True
                 _put(home.points, index, given)
     if recount:
-        people = describe(home.members, today)
-        for index in recount:
-            _put(home.points, index, tables[index].whole(rules.members[index].measured(people)))
-    home.next_day = soon
+        _recount(home, home.members, recount, rules, period, today)
+    if resident is not None and resident.next_day < home.next_day:
+        home.next_day = resident.next_day
+    if home.shared_day < home.next_day:
+        home.next_day = home.shared_day
     return has_changed
+
+
+def _recompute_resident(resident: Resident, rules: Rules, period: Period, today: int) -> bool:
+    """Compute the points of one resident; those of the dead are none."""
+    before = resident.points
+    points: dict[int, int] = {}
+    soon = NEVER
+    if resident.role != DEAD:
+        facts = resident.known.facts
+        by_type = rules.person_by_type
+        if facts:
+            soon = period.until
+            for index in sorted({index for type in facts for index, _ in by_type.get(type, ())}):
+                given, change = rules.person[index].points(facts, today, period.tables[index])
+                if given:
+                    points[index] = given
+                if change < soon:
+                    soon = change
+        if rules.ages and resident.birth is not None:
+            soon = min(soon, next_birthday(resident.birth, today, rules.ages))
+    resident.points = points
+    resident.next_day = soon
+    return points != before
+
+
+def _recompute_shared(
+    home: Household, members: list[Resident], rules: Rules, period: Period, today: int
+) -> bool:
+    """Compute the measures of the household tier; where no type of one is present it has none."""
+    before = {index: given for index, given in home.points.items() if index in rules.household}
+    points = {index: given for index, given in home.points.items() if index not in rules.household}
+    after: dict[int, int] = {}
+    soon = NEVER
+    if members:
+        soon = period.until
+        by_type = rules.household_by_type
+        own = home.own.facts
+        concerned = {index for type in own for index, _ in by_type.get(type, ())}
+        for resident in members:
+            for type in resident.known.facts:
+                for index, _ in by_type.get(type, ()):
+                    concerned.add(index)
+        for index in sorted(concerned):
+            given, change = rules.household[index].points(own, members, today, period.tables[index])
+            if given:
+                after[index] = given
+            if change < soon:
+                soon = change
+    home.points = points | after
+    home.shared_day = soon
+    return before != after
+
+
+def _recount(
+    home: Household,
+    members: list[Resident],
+    indices: Iterable[int],
+    rules: Rules,
+    period: Period,
+    today: int,
+) -> bool:
+    """Count anew the members for which conditions are true."""
+    has_changed = False
+    people = describe(members, today)
+    for index in indices if people or home.points else ():
+        given = period.tables[index].whole(rules.members[index].measured(people)) if people else 0
+        if given != home.points.get(index, 0):
+            has_changed = True
+            _put(home.points, index, given)
+    return has_changed
+
+
+def _told_by(before: dict[int, int], after: dict[int, int], rules: Rules) -> Iterable[int]:
+    """The conditions on members that speak of points that changed."""
+    for index, speaking in rules.members_by_indicator.items():
+        if before.get(index, 0) != after.get(index, 0):
+            yield from speaking
+
+
+def _set_next_day(home: Household) -> None:
+    soon = min(home.shared_day, home.fall_day)
+    for resident in home.residents.values():
+        if resident.next_day < soon:
+            soon = resident.next_day
+    home.next_day = soon
 
 
 def _put(points: dict[int, int], index: int, given: int) -> None:

@@ -27,6 +27,7 @@ class Resident(msgspec.Struct, array_like=True):
         birth: ``YYYY-MM-DD`` or None; sex: ``female``, ``male`` or None.
         registered: a registry event about the person is known, so that it exists for ever.
         points: cache: points that are not 0, by index of the person indicator.
+        next_day: cache: the first day on which time alone can change these points or the age.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Resident(msgspec.Struct, array_like=True):
     registered: bool = False
     known: Known = msgspec.field(default_factory=Known)
     points: dict[int, int] = {}
+    next_day: int = NEVER
 
 
 class Waiting(msgspec.Struct, array_like=True):
@@ -60,7 +62,9 @@ class Household(msgspec.Struct, array_like=True):
         residents: persons whose facts are here, by id.
         waiting: persons who are on their way, by id.
         points: cache: points that are not 0, by index of the household indicator.
-        next_day: cache: the first day on which time alone can change anything (never too late).
+        shared_day: cache: the first day on which time alone can change a measure of the household tier.
+        fall_day: cache: the first day on which something may be no longer kept.
+        next_day: cache: the least of all these days: before it no tick changes anything.
         digest: of the policy that the caches are for; empty: none is valid.
     """
 
@@ -75,6 +79,8 @@ class Household(msgspec.Struct, array_like=True):
     residents: dict[str, Resident] = {}
     waiting: dict[str, Waiting] = {}
     points: dict[int, int] = {}
+    shared_day: int = NEVER
+    fall_day: int = NEVER
     next_day: int = NEVER
     digest: str = ""
 

@@ -155,7 +155,7 @@ def _household_entry(
     assert found is not None
     entry = _entry(indicator.of, None, points)
     is_yuan = indicator.measure.is_money and indicator.percent_of is None
-    entry["measure"] = number(found.number, found.divisor * (100 if is_yuan else 1))
+    entry["measure"] = number(found[0], found[1] * (100 if is_yuan else 1))
     matching = indicator.measure.matching
     if indicator.measure.of.across is None:
         facts = [(f"household/{home.id}", type, fact) for type, fact in matching(home.own.facts, today)]
