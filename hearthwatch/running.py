@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from agents.ledger import KafkaCharter, Ledger
 from agents.redis_link import RedisLink
@@ -17,6 +18,7 @@ from hearthwatch.connections import (
     uses_local_redis,
 )
 from hearthwatch.settings import Settings
+from hearthwatch.supervisor import RunFolder
 from hearthwatch.topic_plan import planned_topics
 from hearthwatch.worker_config import catalog_and_policy
 from rules.policy import Policy
@@ -42,6 +44,18 @@ def open_ledger(settings: Settings, *, on_refusal: Callable[[str], None] | None 
         name=settings.redis_namespace,
         on_refusal=on_refusal,
     )
+
+
+def in_force(settings: Settings) -> Settings:
+    """The settings, with the catalogue, policy and clock of the workers that run on this machine, if any do.
+
+    `hearthwatch up --policy FILE` told them alone; a later command in another terminal means the same file.
+    """
+    state = RunFolder(settings.data_dir).running()
+    if state is None:
+        return settings
+    files = {"catalog": Path(state.catalog), "policy": Path(state.policy), "clock": state.clock}
+    return settings.model_copy(update=files)
 
 
 def prepare(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,6 +28,13 @@ COLOURS: Final = {
     "stopping": "yellow",
     "stopped": "dim",
 }
+
+
+def wide_console() -> Console:
+    """A console for tables: in a pipe not as narrow as 80 characters, which would cut paths and addresses."""
+    if sys.stdout.isatty():
+        return Console()
+    return Console(width=max(shutil.get_terminal_size().columns, 160))
 
 
 class Lines:

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from agents.redis_link import RedisLink
 from hearthwatch.connections import kafka_connection, redis_home
-from hearthwatch.screen import COLOURS
+from hearthwatch.screen import COLOURS, wide_console
 from hearthwatch.settings import Settings, load_settings
 from hearthwatch.supervisor import RunFolder, WorkerState, ask_ready
 from streams import kafka_clients
@@ -129,8 +126,7 @@ def _redis(settings: Settings) -> dict[str, Any]:
 
 
 def _print(found: dict[str, Any]) -> None:
-    # Not narrower than an address and a path, which a table cut at 80 characters in a pipe would hide.
-    console = Console(width=max(shutil.get_terminal_size().columns, 140) if not sys.stdout.isatty() else None)
+    console = wide_console()
     for name in ("kafka", "redis"):
         server = found[name]
         answer = "[green]answers[/]" if server["answers"] else f"[red]{server['error']}[/]"

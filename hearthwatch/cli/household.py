@@ -1,0 +1,170 @@
+"""``hearthwatch household``: what the running system knows of one household."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import click
+import orjson
+from rich.table import Table
+from rich.text import Text
+
+from hearthwatch.connections import kafka_arguments
+from hearthwatch.running import in_force, open_ledger
+from hearthwatch.screen import wide_console
+from hearthwatch.settings import Settings, load_settings
+from hearthwatch.worker_config import catalog_and_policy
+from rules import household as core
+from rules.calendar import day_text
+from rules.compile import compile_policy
+from rules.explain import Explanation, Language, explain, sentences, shown_data, text
+from rules.known import Known
+from rules.state import Household
+from streams.catalog import Catalog
+from streams.partitions import partition_of
+from streams.records import HOUSEHOLD_FACTS
+
+WORDS: dict[Language, dict[str, str]] = {
+    "en": {
+        "timeline": "Facts, newest first", "day": "day", "who": "about", "what": "what", "by": "sent by",
+        "fields": "fields", "spent": "kept, but not counted (corrected, retracted, or a retraction)",
+        "waiting": "on the way here from another household", "none": "No facts.",
+    },
+    "zh": {
+        "timeline": "事实(最新在前)", "day": "日期", "who": "对象", "what": "内容", "by": "来源",
+        "fields": "数据", "spent": "保留但不计(已更正、已撤回,或为撤回本身)",
+        "waiting": "正从其他家庭转入", "none": "没有事实。",
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One fact of the timeline; ``counts`` is false for what is only kept."""
+
+    day: str
+    time: int
+    subject: str
+    type: str
+    title: str
+    department: str
+    source: str
+    id: str
+    counts: bool
+    data: dict[str, Any]
+
+
+@click.group(epilog="Example: hearthwatch household show H-1042 --lang zh")
+def household() -> None:
+    """Look at a household in the running system."""
+
+
+@household.command(epilog="Example: hearthwatch household show H-1042 --json | jq .score")
+@click.argument("id")
+@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def show(id: str, lang: Literal["en", "zh"], as_json: bool) -> None:
+    """Show household ID: its members, score and dimensions, why, and its facts as a timeline.
+
+    Read from the ledger, as of the latest commit; a person in no household is `~<person id>`. Exit status 1
+    if no such household is known.
+    """
+    settings = in_force(load_settings())
+    found = asyncio.run(_read(settings, id))
+    if found is None:
+        click.echo(f"No household `{id}` is known.", err=True)
+        click.get_current_context().exit(1)
+    state, day = found
+    catalog, policy = catalog_and_policy(settings)
+    rules = compile_policy(policy, catalog)
+    if day is not None and (state.day is None or state.day < day):
+        # Households catch up with midnights lazily; what one is shown as must be as of today.
+        state, _ = core.catch_up(state, rules=rules, day=day)
+    explanation = explain(state, rules, catalog, language=lang)
+    entries = sorted(
+        timeline(state, catalog, lang), key=lambda one: (one.time, one.source, one.id), reverse=True
+    )
+    if as_json:
+        facts = [
+            {name: getattr(one, name) for name in Entry.__dataclass_fields__ if name != "time"}
+            for one in entries
+        ]
+        click.echo(
+            orjson.dumps({**explanation.as_json(), "waiting": sorted(state.waiting), "timeline": facts})
+        )
+    else:
+        _print(explanation, entries, sorted(state.waiting), lang)
+
+
+async def _read(settings: Settings, id: str) -> tuple[Household, int | None] | None:
+    """The household's state in the ledger, and the day of its partition."""
+    from agents.flow import Flow
+
+    ledger = open_ledger(settings)
+    flow = Flow(kafka_arguments(settings), ledger)
+    try:
+        count = len(await flow.partitions([HOUSEHOLD_FACTS]))
+        partition = partition_of(id.encode(), count)
+        raw = (await ledger.read("household", HOUSEHOLD_FACTS, partition, [id]))[0]
+        if raw is None:
+            return None
+        at = (HOUSEHOLD_FACTS, partition)
+        position = (await ledger.positions("household", [at]))[at]
+        return core.decode(raw), None if position is None else position.day
+    finally:
+        await flow.close()
+        await ledger.close()
+
+
+def timeline(home: Household, catalog: Catalog, language: Language) -> Iterator[Entry]:
+    """Everything that is kept of a household and its residents, in no order."""
+    yield from _of(f"household/{home.id}", home.own, catalog, language)
+    for resident in home.residents.values():
+        yield from _of(f"person/{resident.id}", resident.known, catalog, language)
+
+
+def _of(subject: str, known: Known, catalog: Catalog, language: Language) -> Iterator[Entry]:
+    for type, facts in known.facts.items():
+        event = catalog.events.get(type)
+        title = text(event.title, language, type) if event is not None else type
+        for fact in facts:
+            yield Entry(
+                day_text(fact.day), fact.time, subject, type, title, _department(fact.source, catalog, language),
+                fact.source, fact.id, True, shown_data(type, fact, catalog),
+            )  # fmt: skip
+    for spent in known.spent:
+        yield Entry(
+            day_text(spent.day), spent.time, subject, "", WORDS[language]["spent"],
+            _department(spent.source, catalog, language), spent.source, spent.id, False, {},
+        )  # fmt: skip
+
+
+def _department(source: str, catalog: Catalog, language: Language) -> str:
+    name = source.removeprefix(catalog.source_root + "/")
+    known = catalog.departments.get(name)
+    return text(known.title, language, name) if known is not None else name
+
+
+def _print(explanation: Explanation, entries: list[Entry], waiting: list[str], language: Language) -> None:
+    console = wide_console()
+    words = WORDS[language]
+    for line in sentences(explanation, language):
+        console.print(Text(line))
+    for person in waiting:
+        console.print(Text(f"person/{person}: {words['waiting']}", style="yellow"))
+    console.print()
+    if not entries:
+        console.print(words["none"])
+        return
+    console.print(Text(words["timeline"], style="bold"))
+    table = Table(box=None, pad_edge=False)
+    for heading in ("day", "who", "what", "by", "fields"):
+        table.add_column(words[heading], overflow="fold", no_wrap=heading == "day")
+    for one in entries:
+        fields = ", ".join(f"{name}={value}" for name, value in one.data.items())
+        row = (one.day, one.subject, one.title, one.department, fields)
+        table.add_row(*(Text(cell) for cell in row), style=None if one.counts else "dim")
+    console.print(table)

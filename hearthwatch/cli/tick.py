@@ -1,0 +1,84 @@
+"""``hearthwatch tick``: let days pass, where the log is the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import click
+
+from hearthwatch.cli.backtest import parse_day
+from hearthwatch.connections import kafka_arguments
+from hearthwatch.running import in_force, open_ledger
+from hearthwatch.settings import Settings, load_settings
+from hearthwatch.worker_config import catalog_and_policy
+from rules.calendar import Calendar, day_text
+from streams.errors import SettingsError
+
+
+@click.command(epilog="Example: hearthwatch tick --until 2026-01-31")
+@click.option(
+    "--until", required=True, metavar="YYYY-MM-DD", help="The day that every household is to reach."
+)
+@click.option(
+    "--no-wait", is_flag=True, help="Return when the ticks are in the log, not when all have seen them."
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(1),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the workers may take.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as one line of JSON.")
+def tick(until: str, no_wait: bool, timeout: float, as_json: bool) -> None:
+    """Let all local midnights up to a day pass, with `clock: log` (demos, tests, replays).
+
+    First waits until everything that was published before has come through, so that the days end behind it;
+    then, unless told otherwise, until every household has seen them. With `clock: wall` the workers do this
+    by themselves.
+    """
+    day = parse_day(until)
+    assert day is not None
+    settings = in_force(load_settings())
+    ticked = asyncio.run(_tick(settings, day, wait=not no_wait, timeout_seconds=timeout))
+    count, first, last = ticked
+    days = {
+        "first": None if first is None else day_text(first),
+        "last": None if last is None else day_text(last),
+    }
+    if as_json:
+        click.echo(json.dumps({"ticks": count, **days}))
+    elif first is None:
+        click.echo("Nothing to do: no household is before that day, or nothing was published yet.")
+    else:
+        click.echo(f"The days {days['first']} to {days['last']} have passed ({count} ticks).")
+
+
+async def _tick(
+    settings: Settings, day: int, *, wait: bool, timeout_seconds: float
+) -> tuple[int, int | None, int | None]:
+    from agents.ticks import append_ticks
+
+    ledger = open_ledger(settings)
+    try:
+        clock = (await ledger.made_with()).get("clock", settings.clock)
+        if clock != "log":
+            raise SettingsError(
+                "the data is made with the clock `wall`, where the workers let days pass by themselves;"
+                " `hearthwatch up --clock log` is for demos and replays"
+            )
+        catalog, policy = catalog_and_policy(settings)
+        done = await append_ticks(
+            day,
+            kafka=kafka_arguments(settings),
+            ledger=ledger,
+            catalog=catalog,
+            calendar=Calendar(policy.timezone),
+            wait=wait,
+            timeout_seconds=timeout_seconds,
+        )
+    finally:
+        await ledger.close()
+    return done.ticks, done.first_day, done.last_day
