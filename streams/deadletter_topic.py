@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
+from heapq import nlargest
 from typing import Any
 
 import kafka
@@ -28,7 +28,7 @@ def read_dead_letters(
     reason: str | None = None,
     origin_topic: str | None = None,
 ) -> Iterator[DeadLetter]:
-    """The dead letters that stand in the topic now, oldest first in each partition.
+    """The dead letters that stand in the topic now: with ``last`` by age, otherwise partition by partition.
 
     Args:
         last: at most so many, the newest; None: all.
@@ -51,8 +51,8 @@ def read_dead_letters(
         if last is None:
             yield from letters
         else:
-            newest = sorted(letters, key=lambda letter: letter.timestamp_ms) if not is_filtered else letters
-            yield from deque(newest, maxlen=last)
+            newest = nlargest(last, letters, key=lambda one: (one.timestamp_ms, one.partition, one.offset))
+            yield from reversed(newest)
     except kafka.errors.KafkaError as error:
         raise connection.failure(error) from None
     finally:
