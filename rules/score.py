@@ -52,7 +52,7 @@ def regroup(home: Household, rules: Rules, today: int, arrived: Iterable[Residen
 
 
 def let_pass(home: Household, rules: Rules, today: int) -> bool:
-    """Compute anew what a midnight can have changed, where nothing fell out; return whether points changed."""
+    """Compute anew what a midnight can change where nothing falls out; return whether points changed."""
     period = rules.period_at(today)
     members = home.members
     has_changed = False
