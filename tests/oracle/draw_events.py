@@ -50,6 +50,11 @@ class History:
         self.quiet = draw.choice([0.1, 0.3, 0.6])  # how often time stands nearly still
         self.span = draw.choice([20, 60, 60, 120, 200]) * DAY
         self.wild = draw.choice([0.0, 0.03, 0.1])  # the share of lines that go wrong
+        # A few names that everything is called by, and days all over what is kept.
+        self.crowded = draw.random() < 0.3
+        if self.crowded:
+            self.persons = self.persons[:2]
+            self.span = min(self.span, 3 * catalog.keep * DAY + 10 * DAY)
 
     def chance(self, share: float) -> bool:
         return self.draw.random() < share
@@ -89,6 +94,9 @@ class History:
         """(time, arrival) of the next event."""
         draw = self.draw
         arrival = self.now - (draw.randint(0, 50) * HOUR if self.chance(0.05) else 0)
+        if self.crowded and self.chance(0.5):
+            days = draw.randint(-1, min(self.catalog.keep, 60))
+            return max(min(arrival - days * DAY, arrival + DAY), arrival - 400 * DAY), arrival
         how = draw.random()
         if how < 0.5:
             return arrival, arrival
@@ -121,6 +129,8 @@ class History:
         return name
 
     def fact_id(self) -> str:
+        if self.crowded and self.chance(0.8):
+            return self.draw.choice("abcd")
         if self.known.facts and self.chance(0.08):
             return self.draw.choice(self.known.facts).id
         return self.fresh_id()
@@ -206,7 +216,9 @@ class History:
             self.send_fact(self.fact())
             return
         sent = self.fact(like=target if self.chance(0.8) else None)
-        if self.chance(0.15):
+        if self.crowded:
+            sent = sent.but(supersedes=self.draw.choice([name for name in "abcd" if name != sent.id]))
+        elif self.chance(0.15):
             sent = sent.but(supersedes=self.promise(sent).id)
         elif self.chance(0.1):
             sent = sent.but(supersedes=self.draw.choice(["never", "", sent.id, "x" * 129, self.fresh_id()]))
@@ -220,6 +232,8 @@ class History:
         if target is None or self.chance(0.1):
             target = self.fact()
         named = self.promise(target).id if self.chance(0.2) else target.id
+        if self.crowded:
+            named = self.draw.choice("abcd")
         source, subject = target.source, target.subject
         if self.chance(0.1):
             source = self.draw.choice(sorted(self.catalog.sources))

@@ -106,7 +106,10 @@ class _Policy:
         names = draw.sample(NAMES, draw.randint(2, len(NAMES)))
         tiers = [draw.choice([PERSON, PERSON, HOUSEHOLD, HOUSEHOLD, "members"]) for _ in names]
         self.person_indicators = [name for name, tier in zip(names, tiers, strict=True) if tier == PERSON]
-        policy["indicators"] = [self.indicator(name, tier) for name, tier in zip(names, tiers, strict=True)]
+        indicators = [self.indicator(name, tier) for name, tier in zip(names, tiers, strict=True)]
+        if self.chance(0.4):
+            indicators.insert(draw.randint(0, len(indicators)), self.presence())
+        policy["indicators"] = indicators
         return policy
 
     def draw_parameters(self) -> Node:
@@ -235,6 +238,18 @@ class _Policy:
         if self.chance(0.5):
             draw.shuffle(items)
         return dict(items)
+
+    def presence(self) -> Node:
+        """Points for being there at all, so that persons who are forgotten are missed."""
+        return {
+            "id": "there",
+            "title": {"en": "There", "zh": "在"},
+            "dimension": self.draw.choice(self.dimensions),
+            "tier": HOUSEHOLD,
+            "members": self.draw.choice(["role == 'other'", "not age > 200", "role != 'head'"]),
+            "measure": "count",
+            "points": {"at_least": {"1": "30"}},
+        }
 
     def household(self, node: dict[str, Node], kind: str, is_money: bool) -> bool:
         draw = self.draw
