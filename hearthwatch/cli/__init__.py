@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from hearthwatch import __version__
-from streams.errors import HearthwatchError, InputError, TransportError
+from streams.errors import FileFaults, HearthwatchError, InputError, TransportError
 
 COMMANDS: dict[str, str] = {
     "backtest": "hearthwatch.cli.backtest:backtest",
@@ -113,6 +113,11 @@ def run(args: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except FileFaults as error:
+        from hearthwatch.cli.faults import faults_text
+
+        click.echo(faults_text(error), err=True)
+        return 2
     except InputError as error:
         click.echo(str(error), err=True)
         return 2
