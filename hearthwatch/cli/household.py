@@ -132,8 +132,9 @@ def _of(subject: str, known: Known, catalog: Catalog, language: Language) -> Ite
         title = text(event.title, language, type) if event is not None else type
         for fact in facts:
             yield Entry(
-                day_text(fact.day), fact.time, subject, type, title, _department(fact.source, catalog, language),
-                fact.source, fact.id, True, shown_data(type, fact, catalog),
+                day_text(fact.day), fact.time, subject, type, title,
+                _department(fact.source, catalog, language), fact.source, fact.id, True,
+                shown_data(type, fact, catalog),
             )  # fmt: skip
     for spent in known.spent:
         yield Entry(
