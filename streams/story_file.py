@@ -235,7 +235,7 @@ class StoryFile:
         if other is not None:
             self.source.fault(other, f"`{kind}` takes the key `{key}`, not `{other_key}`")
         if node is None:
-            if kind == RETRACTED:
+            if kind == RETRACTED and other is None:
                 wants = "the id of the event that never held"
                 self.source.fault(item, f"a retraction lacks the key `retracts`: {wants}")
             return None, None

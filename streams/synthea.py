@@ -127,6 +127,8 @@ class _Importer:
         self._persons = {person.key: (person, home) for home in homes for person in home.members}
         self._stays: dict[str, list[tuple[datetime, datetime, bool, bool]]] = {}
         self._open: dict[str, set[tuple[str, date]]] = {}
+        self._ill: set[tuple[str, date, str, int]] = set()
+        self._last: dict[str, datetime] = {}
         self._changes: dict[str, list[tuple[date, str]]] = {}
         self._registrar = catalog.registry[0] if catalog.registry else ""
 
@@ -153,6 +155,7 @@ class _Importer:
         line = json.dumps(event, separators=(",", ":")).encode()
         self._events.append((when, len(self._events), line))
         self.types[kind] += 1
+        self._last[subject] = max(when, self._last.get(subject, when))
 
     def lines(self) -> list[bytes]:
         """All events in order of time; of the same instant, in the order of writing."""
@@ -218,16 +221,15 @@ class _Importer:
             return
         person, home = found
         subject, when, cause = f"person/{person.id}", _at(day, 9), f"{code}/{day}"
-        if code in MAJOR:
-            illness, severity = MAJOR[code]
+        if code in MAJOR or code in CHRONIC:
+            kind = "health.illness.diagnosed" if code in MAJOR else "health.chronic-illness.confirmed"
+            illness, severity = MAJOR.get(code) or CHRONIC[code]
             data: dict[str, object] = {"illness": illness, "severity": severity}
-            self.tell(when, "health.illness.diagnosed", subject, data, cause)
-            ends = self._open.setdefault(person.key, set())
-            ends.add((code, end or date.max))
-        elif code in CHRONIC:
-            illness, severity = CHRONIC[code]
-            data = {"illness": illness, "severity": severity}
-            self.tell(when, "health.chronic-illness.confirmed", subject, data, cause)
+            if (person.key, day, illness, severity) not in self._ill:  # two codes may mean the same illness
+                self._ill.add((person.key, day, illness, severity))
+                self.tell(when, kind, subject, data, cause)
+            if code in MAJOR:
+                self._open.setdefault(person.key, set()).add((code, end or date.max))
         elif code in DISTRESS:
             self.tell(when, "health.distress.reported", subject, {"severity": DISTRESS[code]}, cause)
         elif code in ISOLATION:
@@ -340,7 +342,9 @@ class _Importer:
     def _die(self, home: SyntheaHome, person: SyntheaPerson) -> None:
         if person.died is None:
             return
-        when, earning = _at(person.died, 23), ("full-time", "part-time")
+        # In the evening; later where a last bill is settled after that, in the time of Nebraska.
+        when = max(_at(person.died, 23), self._last[f"person/{person.id}"] + timedelta(minutes=1))
+        earning = ("full-time", "part-time")
         earned = person.age(person.died) < PENSION_AGE and person.work in earning
         others = any(
             other is not person and other.work in earning and 18 <= other.age(person.died) < PENSION_AGE

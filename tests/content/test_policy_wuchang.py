@@ -36,7 +36,7 @@ def rules(policy: Policy, catalog: Catalog) -> Rules:
     return compile_policy(policy, catalog)
 
 
-# ---- shape and words ---------------------------------------------------------------------------------------
+# ---- shape and words ----
 def test_six_dimensions_whose_caps_sum_to_100(policy: Policy) -> None:
     assert [d.id for d in policy.dimensions] == [
         "age",
@@ -116,7 +116,7 @@ def test_the_whole_language_is_used(policy: Policy) -> None:
     assert any(one.fades for one in policy.indicators)
 
 
-# ---- what alone has to warn --------------------------------------------------------------------------------
+# ---- what alone has to warn ----
 Given = tuple[str, str, dict[str, Any]]
 """(member or ``household``, type, data)."""
 
