@@ -57,6 +57,8 @@ def check(value: bytes) -> Event | str:
 
 
 def agrees_with_oracle(value: bytes, told: Event | str) -> None:
+    if told == "not-json" and value.count(b"[") + value.count(b"{") > MAX_DEPTH:
+        return  # over 64 levels a text may be no JSON, to the oracle it is
     reason = None
     try:
         other = oracle.accept(value, ORACLE_CATALOG)
@@ -65,8 +67,6 @@ def agrees_with_oracle(value: bytes, told: Event | str) -> None:
     if reason is not None:
         assert told == reason
         return
-    if told == "not-json" and value.count(b"[") + value.count(b"{") > MAX_DEPTH:
-        return  # over 64 levels a text may be no JSON, to the oracle it is
     assert isinstance(told, Event)
     assert (told.source, told.id, told.type, told.time, told.received) == (
         other.source,
