@@ -209,18 +209,23 @@ class RedisLink:
             for _, future in batch:
                 future.cancel()
             raise
+        except (AttributeError, RuntimeError) as error:
+            # redis-py's own, where one task of a cluster client closes what another one is opening.
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(redis.exceptions.ConnectionError(f"lost: {error!r}"))
         except Exception as error:  # noqa: BLE001 - each caller judges it
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)
-            return
-        for (_, future), reply in zip(batch, replies, strict=True):
-            if future.done():
-                continue
-            if isinstance(reply, Exception):
-                future.set_exception(reply)
-            else:
-                future.set_result(reply)
+        else:
+            for (_, future), reply in zip(batch, replies, strict=True):
+                if future.done():
+                    continue
+                if isinstance(reply, Exception):
+                    future.set_exception(reply)
+                else:
+                    future.set_result(reply)
 
     async def _forget_connections(self) -> None:
         """Let go of a server that is no master any more: its name may now lead to another."""
