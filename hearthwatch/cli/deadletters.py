@@ -1,4 +1,4 @@
-"""``hearthwatch deadletters``: what was rejected, and why."""
+"""``hearthwatch deadletters``: what was rejected, and why; and sending it once more."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from rich.text import Text
 from hearthwatch.connections import kafka_connection
 from hearthwatch.settings import load_settings
 from streams.deadletter_topic import read_dead_letters
-from streams.deadletters import DeadLetter
+from streams.deadletters import INTERNAL_ERROR, DeadLetter
+from streams.requeue import requeue as send_again
 from streams.timestamps import format_timestamp
 
 
@@ -50,6 +51,53 @@ def list_(
     _show(letters, values=values)
 
 
+@deadletters.command(
+    epilog="Example: hearthwatch deadletters requeue --reason internal-error --dry-run",
+)
+@click.option("--reason", default=INTERNAL_ERROR, show_default=True, help="Those with this reason.")
+@click.option("--topic", help="Only those that came from this topic, such as life.health.")
+@click.option("--last", type=click.IntRange(min=1), help="At most so many, the newest; by default all.")
+@click.option("--dry-run", is_flag=True, help="Only say which.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def requeue(
+    context: click.Context, reason: str, topic: str | None, last: int | None, dry_run: bool, yes: bool
+) -> None:
+    """Send rejected events once more, after the fix of what they were rejected for.
+
+    The original goes to the topic that it came from, byte for byte. Sending it twice does no harm: an event
+    that was accepted meanwhile is a duplicate. The dead letters stay where they are.
+
+    Exit status 1 if some could not be sent.
+    """
+    connection = kafka_connection(load_settings())
+    letters = list(read_dead_letters(connection, last=last, reason=reason, origin_topic=topic))
+    if not letters:
+        click.echo(f"No dead letters with the reason {reason}.")
+        return
+    if dry_run:
+        for letter in letters:
+            click.echo(f"{_origin(letter)}: {letter.message}")
+        click.echo(f"{len(letters):,} would be sent again.")
+        return
+    if not yes:
+        click.confirm(f"Send {len(letters):,} events again?", abort=True)
+    sent = failed = 0
+    for letter, why in send_again(connection, letters):
+        sent += not why
+        if why:
+            failed += 1
+            click.echo(f"{_origin(letter)}: {why}", err=True)
+    click.echo(f"{sent:,} sent again, {failed:,} not.")
+    if failed:
+        context.exit(1)
+
+
+def _origin(letter: DeadLetter) -> str:
+    """Such as ``life.health/1@9``: topic, partition and offset of the rejected record."""
+    return "none" if letter.origin is None else "{}/{}@{}".format(*letter.origin)
+
+
 def _show(letters: Iterator[DeadLetter], *, values: bool) -> None:
     console = Console()
     table = Table("at", "written", "reason", "origin", "message", title="Dead letters", title_justify="left")
@@ -57,8 +105,12 @@ def _show(letters: Iterator[DeadLetter], *, values: bool) -> None:
     count = 0
     for letter in letters:
         count += 1
-        origin = "none" if letter.origin is None else "{}/{}@{}".format(*letter.origin)
-        row = [f"{letter.partition}@{letter.offset}", _when(letter.timestamp_ms), letter.reason, origin]
+        row = [
+            f"{letter.partition}@{letter.offset}",
+            _when(letter.timestamp_ms),
+            letter.reason,
+            _origin(letter),
+        ]
         message = letter.message
         if values:
             shown = letter.as_row(values=True)
