@@ -18,10 +18,18 @@ import kafka.admin
 import kafka.errors
 
 from streams.errors import BrokerUnavailableError, SettingsError, TransportError
+from streams.kafka_reach import why_not
 
 #: kafka-python reports each refused connection as a warning of several lines; what they say in the end
 #: reaches the user as the text of one error.
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
+
+
+#: What kafka-python raises when its time is up, whatever it was that it could not get past.
+_WITHOUT_A_CAUSE = (
+    kafka.errors.KafkaConnectionError,
+    kafka.errors.KafkaTimeoutError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,10 @@ class Connection:
         why = one_line(error)
         if isinstance(error, (kafka.errors.AuthorizationError, kafka.errors.SaslAuthenticationFailedError)):
             return TransportError(f"Kafka at {self.bootstrap} refuses this login: {why}")
+        if isinstance(error, _WITHOUT_A_CAUSE) and (cause := why_not(self.bootstrap, self.options)):
+            return BrokerUnavailableError(
+                f"Kafka at {self.bootstrap} cannot be used: {cause} (see the HEARTHWATCH_KAFKA_* settings)"
+            )
         return BrokerUnavailableError(
             f"no Kafka broker answers at {self.bootstrap} ({why}): start the embedded one with "
             "`hearthwatch local up`, or name yours with HEARTHWATCH_KAFKA_BOOTSTRAP"

@@ -15,6 +15,7 @@ from deploy.local.ports import HOST
 from streams.errors import LocalStackError, StartError
 
 KAFKA_SERIES = "4.1"
+SCRAM_MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 
 DEFAULTS: Mapping[str, str] = {
     "process.roles": "broker,controller",
@@ -76,7 +77,7 @@ class Kafka:
     options: Mapping[str, str] = field(default_factory=dict)
     """Properties beyond ``DEFAULTS``, or instead of them."""
     scram_users: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Name and password of users (SCRAM-SHA-512) made when the data folder is made."""
+    """Name and password of users made when the data folder is made (no commas or equals signs in them)."""
 
     name = "kafka"
     title = "Kafka"
@@ -148,7 +149,8 @@ class Kafka:
         command += ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster]
         command += ["-c", str(self.config_file)]
         for user, password in self.scram_users.items():
-            command += ["--add-scram", f"SCRAM-SHA-512=[name={user},password={password}]"]
+            for mechanism in SCRAM_MECHANISMS:
+                command += ["--add-scram", f"{mechanism}=[name={user},password={password}]"]
         try:
             done = subprocess.run(
                 command,

@@ -1,0 +1,103 @@
+"""Why no broker can be used: name, connection, TLS or login, asked of each address one step at a time.
+
+The clients try until their time is up and then say only that it is; this says what stood in the way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import os
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+import aiokafka.errors
+from aiokafka.conn import create_conn
+
+STEP_TIMEOUT_SECONDS = 5.0
+_OPTIONS = (
+    "security_protocol",
+    "ssl_context",
+    "sasl_mechanism",
+    "sasl_plain_username",
+    "sasl_plain_password",
+)
+
+
+def why_not(bootstrap: str, options: Mapping[str, Any]) -> str | None:
+    """The first thing that stands in the way of each address, joined; ``None`` if one of them can be used.
+
+    Args:
+        bootstrap: ``host:port``, several with commas between.
+        options: ``security_protocol``, ``ssl_context``, ``sasl_mechanism``, ``sasl_plain_username`` and
+            ``sasl_plain_password``, as kafka-python and aiokafka both take them.
+    """
+    # In a thread of its own, because the caller may be in an event loop.
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, _why_not(bootstrap, options)).result()
+
+
+async def _why_not(bootstrap: str, options: Mapping[str, Any]) -> str | None:
+    addresses = [part.strip() for part in bootstrap.split(",") if part.strip()]
+    reasons = await asyncio.gather(*(_step_by_step(address, options) for address in addresses))
+    if None in reasons:
+        return None
+    return "; ".join(
+        f"{address}: {reason}" if len(addresses) > 1 else str(reason)
+        for address, reason in zip(addresses, reasons, strict=True)
+    )
+
+
+async def _step_by_step(address: str, options: Mapping[str, Any]) -> str | None:
+    host, _, port = address.rpartition(":")
+    try:
+        async with asyncio.timeout(STEP_TIMEOUT_SECONDS):
+            await asyncio.get_running_loop().getaddrinfo(host, int(port), type=socket.SOCK_STREAM)
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.close()
+    except socket.gaierror:
+        return f"the name {host} is not known here"
+    except TimeoutError:
+        return "no answer: its machine or a firewall in between is silent"
+    except OSError as error:
+        return (os.strerror(error.errno) if error.errno else type(error).__name__).lower()
+    quiet = logging.getLogger("aiokafka")
+    level = quiet.level
+    quiet.setLevel(logging.CRITICAL)  # what it would log is what we return
+    try:
+        connection = await create_conn(
+            host,
+            int(port),
+            request_timeout_ms=int(STEP_TIMEOUT_SECONDS * 1000),
+            **{key: options[key] for key in _OPTIONS if options.get(key) is not None},
+        )
+    except (aiokafka.errors.AuthenticationFailedError, aiokafka.errors.SaslAuthenticationFailed):
+        return "it refuses user or password"
+    except aiokafka.errors.UnsupportedSaslMechanismError:
+        return f"it does not offer {options.get('sasl_mechanism')}"
+    except ssl.SSLCertVerificationError as error:
+        return f"its certificate is not trusted ({error.verify_message})"
+    except (aiokafka.errors.KafkaError, ssl.SSLError, OSError) as error:
+        return _of_kind(error, str(options.get("security_protocol", "PLAINTEXT")))
+    finally:
+        quiet.setLevel(level)
+    connection.close()
+    return None
+
+
+def _of_kind(error: BaseException, protocol: str) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not trusted ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError) and "CERTIFICATE_REQUIRED" in str(cause.reason):
+            return "it wants a certificate of ours, and none was given"
+        if isinstance(cause, ssl.SSLError):
+            return f"TLS failed ({cause.reason or type(cause).__name__}): does it speak TLS on this port?"
+        cause = cause.__cause__ or cause.__context__
+    told = str(error).strip().splitlines()
+    what = told[0] if told else type(error).__name__
+    return f"it hangs up on {protocol} ({what}): does this port speak that protocol?"
