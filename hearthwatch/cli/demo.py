@@ -1,0 +1,168 @@
+"""``hearthwatch demo``: the whole program at work, on a small district, in about a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from hearthwatch.connections import kafka_connection
+from hearthwatch.demo.play import Play
+from hearthwatch.demo.screen import Lines, Screen
+from hearthwatch.demo.servers import DemoServers
+from hearthwatch.demo.summary import Result, print_summary
+from hearthwatch.demo.tally import Tally
+from hearthwatch.demo.timeline import read_timeline
+from hearthwatch.demo.words import WORDS
+from hearthwatch.settings import Settings, load_settings
+from hearthwatch.warning_text import Language
+from hearthwatch.worker_config import catalog_and_policy
+from streams.deadletter_topic import read_dead_letters
+
+#: Without a terminal, in columns.
+_LOG_WIDTH = 150
+
+
+@click.command(epilog="Example: hearthwatch demo --keep")
+@click.option("--keep", is_flag=True, help="Leave everything running at the end, to look around.")
+@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language.")
+@click.option("--json", "as_json", is_flag=True, help="Print only the summary, as one JSON object.")
+def demo(keep: bool, lang: Language, as_json: bool) -> None:
+    """Watch a small district live through some years, on a real Kafka, in about a minute.
+
+    Starts Kafka, Valkey and the workers on free ports, with data in a folder of their own; publishes what
+    happened to 103 synthetic patients, a made-up district and eight families whose stories are told in
+    examples/stories, one simulated day after the other; shows the warnings as they come; and stops
+    everything. What was sent is real work: nothing is shown that did not come back over Kafka.
+
+    Exit status 0 if every story came out as told and every bad event ended in the dead letters with its
+    reason, 1 otherwise.
+    """
+    words = WORDS[lang]
+    began = time.monotonic()
+    servers = DemoServers(load_settings().data_dir / "demo")
+    is_live = sys.stdout.isatty() and not as_json
+    console = Console(
+        file=sys.stderr if as_json else None,
+        highlight=False,
+        width=None if sys.stdout.isatty() else _LOG_WIDTH,
+    )
+    with _ctrl_c_by_sigterm():
+        try:
+            result = _played(servers, lang, console, began, is_live=is_live, quiet=as_json)
+        except BaseException:
+            _stop(servers, console, words)
+            raise
+        if as_json:
+            click.echo(json.dumps(_as_json(result, servers, keep=keep), ensure_ascii=False))
+        else:
+            print_summary(result, lang, console)
+        if not keep:
+            _stop(servers, console, words)
+    if not as_json:
+        _print_next(servers, result, console, words, keep=keep)
+    if not result.is_good:
+        click.get_current_context().exit(1)
+
+
+def _played(
+    servers: DemoServers, language: Language, console: Console, began: float, *, is_live: bool, quiet: bool
+) -> Result:
+    words = WORDS[language]
+    if is_live:
+        with console.status(words["starting"]):
+            settings = _started(servers)
+    else:
+        console.print(words["starting"])
+        settings = _started(servers)
+    catalog, policy = catalog_and_policy(settings)
+    timeline = read_timeline(catalog)
+    tally = Tally(timeline, policy)
+    ready = words["ready"].format(seconds=time.monotonic() - began, households=len(timeline.households))
+    console.print(Text(ready))
+    lines = Lines(tally, language)
+    play = Play(
+        settings, catalog, policy, timeline, tally, on_day=(lambda: None) if is_live or quiet else lines.day
+    )
+    if is_live:
+        with Live(Screen(tally, language), console=console, refresh_per_second=8, vertical_overflow="crop"):
+            asyncio.run(play.run())
+    else:
+        asyncio.run(play.run())
+    dead_letters = Counter(one.reason or "" for one in read_dead_letters(kafka_connection(settings)))
+    first = None if tally.first_warning is None else tally.first_warning - began
+    return Result(tally, time.monotonic() - began, first, dead_letters)
+
+
+def _started(servers: DemoServers) -> Settings:
+    servers.clear()
+    servers.up()
+    return servers.settings()
+
+
+def _stop(servers: DemoServers, console: Console, words: dict[str, str]) -> None:
+    if servers.config.exists():
+        console.print(Text(words["stopping"], style="dim"))
+        servers.down()
+
+
+def _as_json(result: Result, servers: DemoServers, *, keep: bool) -> dict[str, Any]:
+    return {**result.as_json(), "kept": keep, "config": str(servers.config)}
+
+
+def _print_next(
+    servers: DemoServers, result: Result, console: Console, words: dict[str, str], *, keep: bool
+) -> None:
+    program = _program()
+    rows: list[tuple[str, str]]
+    if keep:
+        told = f"{program} --config {servers.config}"
+        rows = [
+            (f"{told} watch --from beginning --until-quiet 2", words["next-watch"]),
+            (f"{told} household show story-zhou", words["next-household"]),
+            (f"{told} deadletters list", words["next-deadletters"]),
+            (f"{told} status", words["next-status"]),
+            (f"{told} down", words["next-down"]),
+        ]
+    else:
+        rows = [
+            (f"{program} demo --keep", words["next-keep"]),
+            (f"{program} up", words["next-up"]),
+            ("docs/tutorial.md", words["next-docs"]),
+        ]
+    console.print()
+    console.print(Text(words["kept"] if keep else words["next"], style="bold"))
+    for command, meaning in rows:
+        console.print(Text.assemble("  ", (command, "cyan"), ("  # " + meaning, "dim")), soft_wrap=True)
+
+
+def _program() -> str:
+    """How this program was called, for a person to type again."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "hearthwatch" else "hearthwatch"
+
+
+@contextmanager
+def _ctrl_c_by_sigterm() -> Iterator[None]:
+    """SIGTERM stops the demo as Ctrl-C does: with everything that it started."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,165 @@
+"""What the demo says at its end: for people, and as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hearthwatch.demo.tally import StoryOutcome, Tally
+from hearthwatch.demo.words import WORDS
+from hearthwatch.warning_style import level_style
+from hearthwatch.warning_text import Language, done_text, level_text
+from streams.stories import Story
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A demo that was played to its end.
+
+    Attributes:
+        seconds: how long it took, start and play together.
+        first_warning_seconds: from the start to the first warning.
+        dead_letters: reason to number, as they stand on the topic.
+    """
+
+    tally: Tally
+    seconds: float
+    first_warning_seconds: float | None
+    dead_letters: Counter[str]
+
+    @property
+    def outcomes(self) -> list[StoryOutcome]:
+        """How the stories came out."""
+        return self.tally.outcomes()
+
+    @property
+    def expected_dead_letters(self) -> Counter[str]:
+        """What has to stand on the topic of dead letters."""
+        return Counter(one.reason for one in self.tally.timeline.bad)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether every story and every dead letter came out as it should."""
+        return (
+            all(one.is_as_told for one in self.outcomes) and self.dead_letters == self.expected_dead_letters
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The summary as a JSON object."""
+        tally = self.tally
+        p50, p99 = tally.latency_ms(0.5), tally.latency_ms(0.99)
+        return {
+            "good": self.is_good,
+            "seconds": round(self.seconds, 1),
+            "first_warning_seconds": _rounded(self.first_warning_seconds),
+            "until": tally.timeline.until.isoformat(),
+            "events": tally.events.total,
+            "rejected": sum(self.dead_letters.values()),
+            "rejected_by_reason": dict(sorted(self.dead_letters.items())),
+            "rejected_as_expected": self.dead_letters == self.expected_dead_letters,
+            "warnings": tally.warnings.total,
+            "warnings_by_type": dict(sorted(tally.by_type.items())),
+            "warnings_by_level": {level.id: tally.by_level[level.id] for level in tally.policy.levels},
+            "households_by_level": {
+                level or "none": count for level, count in tally.households_by_level().items()
+            },
+            "latency_ms": {"p50": _rounded(p50), "p99": _rounded(p99), "warnings": len(tally.latencies_ms)},
+            "stories": [
+                {
+                    "story": one.story.id,
+                    "name": one.story.name,
+                    "expected": [str(expected) for expected in one.story.expected],
+                    "seen": one.seen,
+                    "as_told": one.is_as_told,
+                    "problems": list(one.problems),
+                }
+                for one in self.outcomes
+            ],
+        }
+
+
+def print_summary(result: Result, language: Language, console: Console) -> None:
+    """Say what happened."""
+    words, tally = WORDS[language], result.tally
+    console.print()
+    console.print(Text(words["summary"], style="bold"))
+    days = (tally.timeline.until - _first_day(tally)).days
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(result.dead_letters.items()))
+    types = ", ".join(
+        f"{count} {done_text('warning.' + kind, language)}" for kind, count in tally.by_type.most_common()
+    )
+    rows = [
+        words["days"].format(days=f"{days:,}", until=tally.timeline.until, seconds=result.seconds),
+        words["sent"].format(
+            events=tally.events.total, rejected=sum(result.dead_letters.values()), reasons=reasons
+        ),
+        words["warned"].format(warnings=tally.warnings.total, types=types),
+    ]
+    p50, p99 = tally.latency_ms(0.5), tally.latency_ms(0.99)
+    if p50 is not None and p99 is not None:
+        rows.append(words["latency"].format(p50=p50, p99=p99, count=len(tally.latencies_ms)))
+    for row in rows:
+        console.print(Text(f"  {row}"))
+    console.print(_levels(result, language))
+    if result.dead_letters != result.expected_dead_letters:
+        told = words["deadletters-bad"].format(
+            expected=dict(result.expected_dead_letters), seen=dict(result.dead_letters)
+        )
+        console.print(Text(f"  {told}", style="red"))
+    console.print()
+    _print_stories(result.outcomes, words, language, console)
+
+
+def _levels(result: Result, language: Language) -> Text:
+    words, tally = WORDS[language], result.tally
+    head, _, _ = words["levels-now"].partition("{levels}")
+    line = Text(f"  {head}")
+    for number, (level, count) in enumerate(tally.households_by_level().items()):
+        title = words["no-level"] if level is None else level_text(level, tally.policy, language)
+        line.append(", " if number else "")
+        line.append(f"{count} {title}", style=level_style(level, tally.policy))
+    return line
+
+
+def _print_stories(
+    outcomes: list[StoryOutcome], words: dict[str, str], language: Language, console: Console
+) -> None:
+    wrong = [one for one in outcomes if not one.is_as_told]
+    key = "stories-bad" if wrong else "stories-good"
+    style = "bold red" if wrong else "bold green"
+    console.print(Text(words[key].format(count=len(wrong) or len(outcomes), all=len(outcomes)), style=style))
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    table.add_column()
+    for one in outcomes:
+        mark = Text("✓", style="green") if one.is_as_told else Text("✗", style="red")
+        table.add_row(mark, one.story.name, _expectation(one.story, words, language))
+    console.print(table)
+    for one in wrong:
+        for problem in one.problems:
+            console.print(Text(f"  {one.story.id}: {problem}", style="red"))
+
+
+def _expectation(story: Story, words: dict[str, str], language: Language) -> str:
+    if not story.expected:
+        return words["nothing"]
+    return ", ".join(
+        f"{one.day} {done_text('warning.' + one.change, language)}{' ' + one.level if one.level else ''}"
+        for one in story.expected
+    )
+
+
+def _first_day(tally: Tally) -> date:
+    first = (tally.timeline.before or tally.timeline.days)[0].label
+    return date.fromisoformat(first) if len(first) == 10 else date(int(first[:4]), 3 * int(first[-1]) - 2, 1)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)

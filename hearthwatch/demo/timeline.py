@@ -1,0 +1,189 @@
+"""What happens in the demo, and when: synthetic patients, a made-up district, eight stories, some bad events.
+
+The years before the stories run by a quarter at a time. From then on one simulated day follows the other, and
+within a day a story's events follow one another, because what a family's departments send arrives on topics
+that have no common order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+from streams.catalog import JOINED, REGISTERED, Catalog
+from streams.district import District, district_lines
+from streams.errors import InputError
+from streams.stories import Story, read_stories
+from streams.synthea import import_synthea
+
+EXAMPLES: Final = Path(__file__).resolve().parents[2] / "examples"
+#: The made-up households beside the others: enough that something happens on most days.
+HOUSEHOLDS: Final = 120
+LIFE_EVENTS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class BadEvent:
+    """A line that has to end in the dead letters.
+
+    Attributes:
+        reason: the one that it has to get.
+        topic: where it is sent, whatever it says.
+    """
+
+    reason: str
+    topic: str
+    line: bytes
+
+
+@dataclass(slots=True)
+class Day:
+    """One simulated day, or one quarter of the years before.
+
+    Attributes:
+        label: ``2023-03-05``, or ``2016-Q3`` for a quarter.
+        waves: lines that may arrive together; each wave after the one before is through.
+        told: whether a story says something on this day, so that it must not be merged with another.
+    """
+
+    label: str
+    waves: list[list[bytes]] = field(default_factory=lambda: [[]])
+    bad: list[BadEvent] = field(default_factory=list)
+    told: bool = False
+
+    @property
+    def events(self) -> int:
+        """Number of lines, bad ones left out."""
+        return sum(map(len, self.waves))
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The whole demo.
+
+    Attributes:
+        before: the years before, by quarter.
+        days: the days that are told one by one.
+        until: the last day; ticks lead there.
+        households: ids of all that are registered.
+    """
+
+    before: list[Day]
+    days: list[Day]
+    until: date
+    stories: tuple[Story, ...]
+    households: frozenset[str]
+
+    @property
+    def events(self) -> int:
+        """Number of lines, bad ones left out."""
+        return sum(day.events for day in [*self.before, *self.days])
+
+    @property
+    def bad(self) -> list[BadEvent]:
+        """All bad events."""
+        return [one for day in self.days for one in day.bad]
+
+
+def read_timeline(catalog: Catalog, examples: Path = EXAMPLES) -> Timeline:
+    """Put the demo together.
+
+    Raises:
+        InputError: the examples are not there, or faulty.
+    """
+    if not (examples / "stories").is_dir() or not (examples / "synthea").is_dir():
+        raise InputError(
+            f"{examples}: the demo needs the folder `examples` of a clone: run scripts/demo there"
+        )
+    stories = read_stories(examples / "stories", catalog)
+    begins = date.fromisoformat(min(story.begins for story in stories))
+    until = date.fromisoformat(max(story.until for story in stories))
+    length = (until - begins).days
+    district = District(HOUSEHOLDS, LIFE_EVENTS, begins=begins, days=length - 100)
+    crowd = [*import_synthea(examples / "synthea", catalog).lines, *district_lines(district, catalog)]
+    before: dict[str, Day] = {}
+    days: dict[str, Day] = {}
+    households = {story.household for story in stories}
+    for line in crowd:
+        event = json.loads(line)
+        day = str(event["time"])[:10]
+        if event["type"] == REGISTERED:
+            households.add(event["subject"].partition("/")[2])
+        elif event["type"] == JOINED:
+            households.add(event["data"]["household"])
+        span, table = (_quarter(day), before) if day < begins.isoformat() else (day, days)
+        table.setdefault(span, Day(span)).waves[0].append(line)
+    _tell(stories, days)
+    ordered = [days[label] for label in sorted(days)]
+    _spoil(ordered, catalog)
+    return Timeline(
+        [before[label] for label in sorted(before)], ordered, until, stories, frozenset(households)
+    )
+
+
+def _quarter(day: str) -> str:
+    return f"{day[:4]}-Q{(int(day[5:7]) + 2) // 3}"
+
+
+def _tell(stories: Iterable[Story], days: dict[str, Day]) -> None:
+    """Put the stories' lines on their days, one of each story in a wave."""
+    by_day: dict[str, list[list[bytes]]] = defaultdict(list)
+    for story in stories:
+        lines: dict[str, list[bytes]] = defaultdict(list)
+        for arrival, line in zip(story.arrivals, story.lines, strict=True):
+            lines[arrival[:10]].append(line)
+        for label, of_day in lines.items():
+            by_day[label].append(of_day)
+    for label, told in by_day.items():
+        day = days.setdefault(label, Day(label))
+        day.told = True
+        while len(day.waves) < max(map(len, told)):
+            day.waves.append([])
+        for of_day in told:
+            for wave, line in zip(day.waves, of_day, strict=False):
+                wave.append(line)
+
+
+def _spoil(days: Sequence[Day], catalog: Catalog) -> None:
+    """Spread the bad events over the days that are told one by one."""
+    plain = [day for day in days if not day.told and day.events]
+    for number, make in enumerate(_BAD, start=1):
+        day = plain[number * len(plain) // (len(_BAD) + 1)]
+        changes, reason, department = make
+        event: dict[str, object] = {
+            "specversion": "1.0",
+            "id": f"bad-{number}",
+            "source": catalog.source_of(department),
+            "type": "insurance.bill.settled",
+            "subject": "person/demo-nobody",
+            "time": f"{day.label}T12:00:00+08:00",
+            "recordedtime": f"{day.label}T12:00:00+08:00",
+            "data": {"self_paid_yuan": 120, "total_yuan": 400, "inpatient": False},
+        }
+        event.update(changes)
+        if reason == "bad-time" and not changes:
+            later = date.fromisoformat(day.label) + timedelta(days=7)
+            event["time"] = f"{later.isoformat()}T12:00:00+08:00"
+        line = json.dumps(event).encode()
+        if reason == "not-json":
+            line = line[: len(line) // 2]
+        day.bad.append(BadEvent(reason, f"life.{department}", line))
+
+
+#: What is changed, the reason that must come of it, and who sends it.
+_BAD: Final[tuple[tuple[dict[str, object], str, str], ...]] = (
+    ({}, "not-json", "medical-insurance"),  # a truncated line
+    ({}, "wrong-department", "housing"),  # a department that may not send bills
+    ({"subject": "person/Zhang San"}, "bad-subject", "medical-insurance"),  # a name
+    ({"time": "2024-01-01T12:00:00"}, "bad-time", "medical-insurance"),  # without offset
+    ({}, "bad-time", "medical-insurance"),  # of next week
+    ({"type": "insurance.bill.imagined"}, "unknown-type", "medical-insurance"),
+    ({"data": {"self_paid_yuan": -120}}, "bad-data", "medical-insurance"),  # a negative bill
+    ({"id": ""}, "not-cloudevent", "medical-insurance"),
+    ({"note": "x" * 70_000}, "too-large", "medical-insurance"),
+)
