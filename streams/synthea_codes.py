@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 MAJOR: Final[dict[str, tuple[str, int]]] = {
-    "22298006": ("heart-disease", 4),  # myocardial infarction
-    "401314000": ("heart-disease", 4),  # acute non-ST segment elevation myocardial infarction
+    "22298006": ("heart-disease", 4),  # heart attack
+    "401314000": ("heart-disease", 4),  # heart attack, of the kind without ST elevation
     "109838007": ("cancer", 5),  # overlapping malignant neoplasm of colon
     "46177005": ("kidney-failure", 5),  # end-stage renal disease
     "213150003": ("organ-failure", 5),  # kidney transplant failure and rejection

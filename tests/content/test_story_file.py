@@ -139,8 +139,8 @@ def test_stories_interleave_by_arrival(tmp_path: Path) -> None:
         ("id: lodger, ", "id: resident, ", "8:10: the id `resident` is taken"),
         (
             "what: elderly.living-alone.confirmed",
-            "what: elderly.living-alone.confirmd",
-            "10:43: unknown event type `elderly.living-alone.confirmd` (did you mean",
+            "what: elderly.living-alone.confirm",
+            "10:43: unknown event type `elderly.living-alone.confirm` (did you mean",
         ),
         (
             "{on: 2024-01-05, who: resident, what: elderly",
