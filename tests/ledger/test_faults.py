@@ -13,7 +13,7 @@ import pytest
 import redis.exceptions
 
 from agents.ledger import FencedError, Ledger, MemoryCharter
-from agents.redis_link import RedisHome, RedisLink
+from agents.redis_link import QUICK, RedisHome, RedisLink, connect
 from streams.errors import LedgerError, RedisUnavailableError, SettingsError
 from tests.ledger.homes import CuttingProxy, Home
 from tests.ledger.test_conformance import STAGE, TOPIC, claim
@@ -322,3 +322,30 @@ async def test_a_faulty_url_is_a_fault_of_the_settings(url: str, fault: str) -> 
     with pytest.raises(SettingsError, match=fault):
         await link.call("GET", "x")
     await link.close()
+
+
+@pytest.mark.parametrize(
+    "home",
+    [
+        RedisHome("redis://127.0.0.1:1"),
+        RedisHome("rediss://127.0.0.1:1"),
+        RedisHome("unix:///nowhere"),
+        RedisHome("redis://127.0.0.1:1", cluster=True),
+    ],
+)
+async def test_commands_are_packed_by_hiredis_as_redis_py_would(home: RedisHome) -> None:
+    client = connect(home)
+    if home.cluster:
+        kinds = {node.connection_class for node in client.nodes_manager.startup_nodes.values()}
+        kinds.add(client.nodes_manager.connection_kwargs["connection_class"])
+    else:
+        kinds = {client.connection_pool.connection_class}
+    (quick,) = kinds
+    plain = next(one for one, other in QUICK.items() if other is quick)
+    for command in (
+        ["CLUSTER SLOTS"],
+        ["EVALSHA", "x", 2, "家", b"\x00\r\n", 7, "", b"v" * 70_000],
+        ["PING"],
+    ):
+        assert b"".join(quick().pack_command(*command)) == b"".join(plain().pack_command(*command))
+    await client.aclose()

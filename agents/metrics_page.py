@@ -1,0 +1,52 @@
+"""Writes docs/reference/metrics.md from the metrics: ``python -m agents.metrics_page > FILE``."""
+
+from __future__ import annotations
+
+import sys
+
+from agents.metrics import DEFINITIONS, Definition
+
+HEAD = """\
+# Metrics
+
+Each worker serves its own over HTTP, in Prometheus's text format, at `/metrics`; beside it `/healthz` (200
+while the worker is alive) and `/readyz` (JSON; 200 if it is assigned, has claimed its partitions and is
+connected, else 503 and why). The ports are settings (`HEARTHWATCH_INTAKE_METRICS_PORT` and so on);
+`hearthwatch status` shows the addresses. This page is written from the code
+(`python -m agents.metrics_page > docs/reference/metrics.md`).
+
+No label names a household or a person, and none takes a word that a sender chose. Counters begin at 0 when a
+worker starts. The usual metrics of a Python process (`process_cpu_seconds_total`,
+`process_resident_memory_bytes`, `python_gc_objects_collected_total` and others) are served too.
+
+Questions that they answer:
+
+| question | query |
+|---|---|
+| Is everything through? | `sum by (stage, topic) (hearthwatch_lag_records)` |
+| How long from an event to its warning? | `histogram_quantile(0.99, sum by (le) (rate(hearthwatch_warning_latency_seconds_bucket[5m])))` |
+| Which department sends what we cannot use? | `sum by (department, reason) (rate(hearthwatch_rejected_total[1h]))` |
+| How many households stand at which level? | `sum by (level) (hearthwatch_households)` |
+| Does a partition wait for an operator? | `hearthwatch_partitions{state="stopped"} > 0` |
+| Has a day been missed? | `time() / 86400 - min(hearthwatch_partition_day) > 2` |
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join([HEAD, *(_section(one) for one in DEFINITIONS)])
+
+
+def _section(one: Definition) -> str:
+    lines = [f"## {one.name}", "", f"{one.kind.capitalize()}. {one.help}", ""]
+    if one.labels:
+        lines += [f"Labels: {', '.join(f'`{label}`' for label in one.labels)}.", ""]
+    if one.values:
+        lines += [f"- {part}" for part in one.values.split("; ")] + [""]
+    if one.buckets:
+        lines += [f"Buckets (seconds): {', '.join(f'{bound:g}' for bound in one.buckets)}.", ""]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
