@@ -73,11 +73,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("error", "status", "text"),
     [
         (InputError("the file is empty"), 2, "the file is empty\n"),
-        (
-            FileFaults([Fault("a.yaml", 1, 2, "wrong"), Fault("a.yaml", 3, 4, "too")]),
-            2,
-            "a.yaml:1:2: wrong\na.yaml:3:4: too\n",
-        ),
         (BrokerUnavailableError("no broker"), 3, "no broker\n"),
         (LedgerError("state and log differ"), 1, "state and log differ\n"),
         (HearthwatchError("something"), 1, "something\n"),
@@ -99,6 +94,15 @@ def test_exit_status_and_text_of_errors(
     out, err = capsys.readouterr()
     assert out == ""
     assert err.lstrip("\n") == text or (status == 130 and err.strip() in {"", "Interrupted."})
+
+
+def test_every_fault_of_a_file_is_told(
+    command: list[BaseException], capsys: pytest.CaptureFixture[str]
+) -> None:
+    command.append(FileFaults([Fault("a.yaml", 1, 2, "wrong"), Fault("a.yaml", 3, 4, "too")]))
+    assert cli.run(["fails"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["a.yaml:1:2: wrong", "a.yaml:3:4: too"]
 
 
 def test_an_error_of_ours_keeps_its_traceback(command: list[BaseException]) -> None:
