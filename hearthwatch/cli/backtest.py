@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -18,6 +17,7 @@ from rules.calendar import day_from_text
 from rules.policy_file import read_policy
 from streams.catalog_file import read_catalog
 from streams.errors import InputError
+from streams.timestamps import is_date
 
 MOST_REJECTIONS_SHOWN = 20
 
@@ -88,12 +88,8 @@ def backtest(
 def parse_day(text: str | None) -> int | None:
     if text is None:
         return None
-    try:
-        if len(text) != 10:
-            raise ValueError
-        date.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"--until: `{text}` is no date: expected YYYY-MM-DD, such as 2026-01-31") from None
+    if not is_date(text):
+        raise InputError(f"--until: `{text}` is no date: expected YYYY-MM-DD, such as 2026-01-31")
     return day_from_text(text)
 
 

@@ -7,10 +7,11 @@ More of them: ``ORACLE_SEEDS=FIRST:LAST pytest tests/oracle/test_fuzz.py``; with
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
-from tests.oracle.fuzz import difference_of, in_process
+from tests.oracle.fuzz import ProgramFailedError, difference_of, in_process
 from tests.oracle.generate import generate
 
 FIRST, LAST = (int(text) for text in os.environ.get("ORACLE_SEEDS", "0:100").split(":"))
@@ -24,3 +25,12 @@ def test_program_agrees_with_the_oracle(first: int) -> None:
     for seed in range(first, min(first + CHUNK, LAST)):
         difference = difference_of(generate(seed), program)
         assert difference is None, f"python -m tests.oracle compare --seeds {seed}:{seed + 1}: {difference}"
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-W01-1", "2024-02-30", "20240101", "２024-01-01", "2024-1-01", "", "0000-01-01"]
+)
+def test_until_is_a_real_date(text: str) -> None:
+    """A faulty option ends with status 2 (policy, section 7); ISO week dates are none of ours."""
+    with pytest.raises(ProgramFailedError, match="is no date"):
+        in_process()(replace(generate(1, 5), until=text))
