@@ -19,7 +19,7 @@ from hearthwatch.settings import Settings, load_settings
 from hearthwatch.worker_config import catalog_and_policy
 from rules import household as core
 from rules.calendar import day_text
-from rules.compile import compile_policy
+from rules.compile import Rules, compile_policy
 from rules.explain import Explanation, Language, explain, sentences, shown_data, text
 from rules.known import Known
 from rules.state import Household
@@ -72,17 +72,7 @@ def show(id: str, lang: Literal["en", "zh"], as_json: bool) -> None:
     Read from the ledger, as of the latest commit; a person in no household is `~<person id>`. Exit status 1
     if no such household is known.
     """
-    settings = in_force(load_settings())
-    found = asyncio.run(_read(settings, id))
-    if found is None:
-        click.echo(f"No household `{id}` is known.", err=True)
-        click.get_current_context().exit(1)
-    state, day = found
-    catalog, policy = catalog_and_policy(settings)
-    rules = compile_policy(policy, catalog)
-    if day is not None and (state.day is None or state.day < day):
-        # Households catch up with midnights lazily; what one is shown as must be as of today.
-        state, _ = core.catch_up(state, rules=rules, day=day)
+    state, rules, catalog = live_household(id)
     explanation = explain(state, rules, catalog, language=lang)
     entries = sorted(
         timeline(state, catalog, lang), key=lambda one: (one.time, one.source, one.id), reverse=True
@@ -97,6 +87,22 @@ def show(id: str, lang: Literal["en", "zh"], as_json: bool) -> None:
         )
     else:
         _print(explanation, entries, sorted(state.waiting), lang)
+
+
+def live_household(id: str) -> tuple[Household, Rules, Catalog]:
+    """A household of the running system as of today, with the rules in force; leaves with 1 if unknown."""
+    settings = in_force(load_settings())
+    found = asyncio.run(_read(settings, id))
+    if found is None:
+        click.echo(f"No household `{id}` is known.", err=True)
+        click.get_current_context().exit(1)
+    state, day = found
+    catalog, policy = catalog_and_policy(settings)
+    rules = compile_policy(policy, catalog)
+    if day is not None and (state.day is None or state.day < day):
+        # Households catch up with midnights lazily; what one is shown as must be as of today.
+        state, _ = core.catch_up(state, rules=rules, day=day)
+    return state, rules, catalog
 
 
 async def _read(settings: Settings, id: str) -> tuple[Household, int | None] | None:
