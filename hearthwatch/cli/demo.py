@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from hearthwatch.demo.summary import Result, print_summary
 from hearthwatch.demo.tally import Tally
 from hearthwatch.demo.timeline import read_timeline
 from hearthwatch.demo.words import WORDS
-from hearthwatch.settings import Settings, load_settings
+from hearthwatch.settings import load_settings
 from hearthwatch.warning_text import Language
 from hearthwatch.worker_config import catalog_and_policy
 from streams.deadletter_topic import read_dead_letters
@@ -81,14 +82,15 @@ def _played(
     servers: DemoServers, language: Language, console: Console, began: float, *, is_live: bool, quiet: bool
 ) -> Result:
     words = WORDS[language]
-    if is_live:
-        with console.status(words["starting"]):
-            settings = _started(servers)
-    else:
-        console.print(words["starting"])
-        settings = _started(servers)
-    catalog, policy = catalog_and_policy(settings)
-    timeline = read_timeline(catalog)
+    with console.status(words["starting"]) if is_live else _said(console, words["starting"]):
+        servers.clear()
+        settings = servers.settings()
+        catalog, policy = catalog_and_policy(settings)
+        # What will happen is put together while the servers start.
+        with ThreadPoolExecutor(1) as beside:
+            starting = beside.submit(servers.up)
+            timeline = read_timeline(catalog)
+            starting.result()
     tally = Tally(timeline, policy)
     ready = words["ready"].format(seconds=time.monotonic() - began, households=len(timeline.households))
     console.print(Text(ready))
@@ -106,10 +108,10 @@ def _played(
     return Result(tally, time.monotonic() - began, first, dead_letters)
 
 
-def _started(servers: DemoServers) -> Settings:
-    servers.clear()
-    servers.up()
-    return servers.settings()
+@contextmanager
+def _said(console: Console, text: str) -> Iterator[None]:
+    console.print(text)
+    yield
 
 
 def _stop(servers: DemoServers, console: Console, words: dict[str, str]) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 
 import click
+from rich.cells import set_cell_size
 from rich.console import Console, ConsoleOptions, Group, RenderResult
-from rich.padding import Padding
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from hearthwatch.demo.tally import StoryOutcome, Tally
@@ -16,7 +15,10 @@ from hearthwatch.demo.words import WORDS
 from hearthwatch.warning_style import level_style
 from hearthwatch.warning_text import Language, done_text, level_text, reason_text
 
-_BAR_WIDTH = 28
+_TITLE_WIDTH = 20
+_BAR_WIDTH = 24
+_LEVELS_WIDTH = _TITLE_WIDTH + 6 + _BAR_WIDTH
+_GAP = 3
 _WIDE = 110
 
 
@@ -33,17 +35,19 @@ class Screen:
             yield self._drawn(options.max_width, console.height)
 
     def _drawn(self, width: int, height: int) -> Group:
-        levels, stories = self._levels(), self._stories()
-        if width >= _WIDE:
-            beside = Table.grid(padding=(0, 4))
-            beside.add_row(levels, stories)
-            middle: Table | Group = beside
-            used = 4 + max(levels.row_count, stories.row_count) + 1
+        is_wide = width >= _WIDE
+        levels = self._levels()
+        stories = self._stories(width - _LEVELS_WIDTH - _GAP if is_wide else width)
+        if is_wide:
+            rows = max(len(levels), len(stories))
+            middle = [
+                _beside(left, right)
+                for left, right in zip(_filled(levels, rows), _filled(stories, rows), strict=True)
+            ]
         else:
-            middle = Group(levels, Text(), stories)
-            used = 4 + levels.row_count + stories.row_count + 3
-        newest = self._newest(max(3, height - used - 4))
-        return Group(self._head(width), Text(), middle, Text(), newest)
+            middle = [*levels, Text(), *stories]
+        newest = self._newest(max(3, height - len(middle) - 7), width)
+        return Group(self._head(width), Text(), *middle, Text(), *newest)
 
     def _head(self, width: int) -> Group:
         tally, words = self._tally, self._words
@@ -57,28 +61,28 @@ class Screen:
         line.append(f"{tally.rejected} {words['rejected']}", style="magenta" if tally.rejected else "")
         return Group(line, ProgressBar(total=total, completed=tally.done_days, width=min(width, 100)))
 
-    def _levels(self) -> Table:
-        table = _table(self._words["levels"], 3)
+    def _levels(self) -> list[Text]:
+        lines = [Text(self._words["levels"], style="bold")]
         counts = self._tally.households_by_level()
-        most = max(counts.values(), default=1) or 1
+        # Most households have no warning; their bar would leave no room for the others.
+        most = max((count for level, count in counts.items() if level is not None), default=0) or 1
         for level, count in counts.items():
             style = level_style(level, self._tally.policy)
-            title = (
-                self._words["no-level"]
-                if level is None
-                else level_text(level, self._tally.policy, self._language)
+            title = self._words["no-level"] if level is None else self._level(level)
+            bar = "" if level is None else "█" * (round(count * _BAR_WIDTH / most) or int(count > 0))
+            lines.append(
+                Text.assemble((set_cell_size(title, _TITLE_WIDTH), style), f"{count:5} ", (bar, style))
             )
-            full = round(count * _BAR_WIDTH / most)
-            bar = "█" * (full or int(count > 0))
-            table.add_row(Text(title, style=style), Text(str(count), justify="right"), Text(bar, style=style))
-        return table
+        return lines
 
-    def _stories(self) -> Table:
-        table = _table(self._words["stories"], 2)
+    def _stories(self, width: int) -> list[Text]:
+        lines = [Text(self._words["stories"], style="bold")]
         for outcome in self._tally.outcomes():
             state, style = self._state(outcome)
-            table.add_row(Text(state, style=style), Text(_short(outcome.story.name, 64), no_wrap=True))
-        return table
+            line = Text.assemble((set_cell_size(state, 11), style), outcome.story.name)
+            line.truncate(width, overflow="ellipsis")
+            lines.append(line)
+        return lines
 
     def _state(self, outcome: StoryOutcome) -> tuple[str, str]:
         expected = len(outcome.story.expected)
@@ -92,22 +96,25 @@ class Screen:
             return "  " + self._words["waiting"], "dim"
         return "  " + self._words["of"].format(seen=outcome.seen, expected=expected), "yellow"
 
-    def _newest(self, count: int) -> Table:
-        table = _table(self._words["newest"], 4)
-        table.expand = True
+    def _newest(self, count: int, width: int) -> list[Text]:
+        lines = [Text(self._words["newest"], style="bold")]
         for record in list(self._tally.newest)[-count:]:
             data = record.message["data"]
-            level = Text(level_text(data["level"], self._tally.policy, self._language))
-            level.stylize(level_style(data["level"], self._tally.policy))
-            why = reason_text(record.message, self._tally.policy, self._language)
-            done = done_text(record.message["type"], self._language)
-            table.add_row(
-                Text(data["day"], style="dim"),
-                level,
-                Text(f"{done} {record.household}"),
-                Text(why, no_wrap=True),
+            line = Text.assemble(
+                (f"{data['day']}  ", "dim"),
+                (
+                    set_cell_size(self._level(data["level"]), _TITLE_WIDTH),
+                    level_style(data["level"], self._tally.policy),
+                ),
+                set_cell_size(f" {done_text(record.message['type'], self._language)} {record.household}", 30),
+                f" {reason_text(record.message, self._tally.policy, self._language)}",
             )
-        return table
+            line.truncate(width, overflow="ellipsis")
+            lines.append(line)
+        return lines
+
+    def _level(self, level: str | None) -> str:
+        return level_text(level, self._tally.policy, self._language)
 
 
 class Lines:
@@ -152,19 +159,11 @@ class Lines:
         )
 
 
-def _table(title: str, columns: int) -> Table:
-    table = Table(
-        box=None, pad_edge=False, show_header=False, title=title, title_justify="left", title_style="bold"
-    )
-    for _ in range(columns):
-        table.add_column(no_wrap=True)
-    return table
+def _filled(lines: list[Text], count: int) -> list[Text]:
+    return [*lines, *(Text() for _ in range(count - len(lines)))]
 
 
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
-
-
-def indented(text: Text) -> Padding:
-    """A line that belongs to the one above."""
-    return Padding(text, (0, 0, 0, 2))
+def _beside(left: Text, right: Text) -> Text:
+    filled = left.copy()
+    filled.truncate(_LEVELS_WIDTH, pad=True)
+    return Text.assemble(filled, " " * _GAP, right)

@@ -1,0 +1,41 @@
+"""The whole demo, as a newcomer runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.timeout(300)
+def test_the_demo_comes_out_as_told_and_stops_everything(tmp_path: Path) -> None:
+    environment = {**os.environ, "HEARTHWATCH_DATA_DIR": str(tmp_path)}
+    run = subprocess.run(
+        [sys.executable, "-m", "hearthwatch", "demo", "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    told = json.loads(run.stdout)
+    assert told["good"] is True
+    assert [story["story"] for story in told["stories"] if not story["as_told"]] == []
+    assert told["rejected"] == sum(told["rejected_by_reason"].values()) == 9
+    assert told["warnings"] > 50
+    assert told["latency_ms"]["warnings"] > 10
+    status = subprocess.run(
+        [sys.executable, "-m", "hearthwatch", "--config", told["config"], "status", "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert status.returncode == 1
+    assert json.loads(status.stdout)["kafka"]["answers"] is False
