@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, cast
 from agents.flow import Flow
 from agents.household import HouseholdStage
 from agents.intake import Intake
-from agents.ledger import CharterStore, KafkaCharter, Ledger
+from agents.ledger import LEDGER_TOPIC, CharterStore, KafkaCharter, Ledger
 from agents.metrics import StageMetrics
 from agents.metrics_http import MetricsServer, Outlook
 from agents.person import PersonStage
@@ -117,7 +117,7 @@ class Worker:
         self.failure: BaseException | None = None
         self.ledger = Ledger(
             RedisLink(config.redis, on_retry=None if metrics is None else metrics.redis_retry),
-            charter or KafkaCharter(config.kafka),
+            charter or KafkaCharter(config.kafka, topic=config.topic_prefix + LEDGER_TOPIC),
             name=config.namespace,
         )
         self.producer = OrderedProducer(
@@ -251,8 +251,8 @@ async def _run(name: StageName, config: WorkerConfig) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    _settle_memory()
-    loop.call_later(_WARM_SECONDS, _settle_memory)
+    settle_memory()
+    loop.call_later(_WARM_SECONDS, settle_memory)
     try:
         if config.metrics_port is not None:
             outlook = Outlook(worker, metrics)
@@ -271,7 +271,7 @@ async def _run(name: StageName, config: WorkerConfig) -> None:
         raise RuntimeError(f"the {name} worker failed: {worker.failure!r}") from worker.failure
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """What lives now lives for ever: the collector need not look at it again (it doubled the cost)."""
     gc.collect()
     gc.freeze()

@@ -103,6 +103,9 @@ async def append_ticks(
                     appended.append(tick.day)
             await producer.send()
             if wait:
+                # The zone may leave `until_day` out: then no tick says that it has come.
+                while calendar.midnight_of(until_day) is None:
+                    until_day -= 1
                 await caught_up(flow, until_day)
     except TimeoutError as error:
         raise TransportError(

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from agents.app import Worker, WorkerConfig
 from agents.lanes import Lane, Part
-from agents.ledger import Ledger, MemoryCharter
+from agents.ledger import LEDGER_TOPIC, CharterStore, KafkaCharter, Ledger, MemoryCharter
 from agents.person import fail
 from agents.redis_link import RedisHome, RedisLink
 from agents.signals import Recorder
@@ -71,7 +71,7 @@ class Rig:
         self.namespace = f"ns-{self.prefix}"
         self.kafka = {"bootstrap_servers": stack.kafka_bootstrap}
         self.redis = RedisHome(stack.redis_url)
-        self.charter = MemoryCharter()
+        self.charter: CharterStore = MemoryCharter()
         self.workers: list[Worker] = []
         self.partitions: dict[str, int] = {}
         self._producer: Any = None
@@ -91,6 +91,11 @@ class Rig:
             )
             admin.wait_for_topics([self.prefix + name for name in partitions])
         self.partitions |= partitions
+
+    def share_charter(self) -> None:
+        """Keep the charter on Kafka, as other processes need it."""
+        self.topics({LEDGER_TOPIC: 1}, {LEDGER_TOPIC: {"cleanup.policy": "compact"}})
+        self.charter = KafkaCharter(self.kafka, topic=self.prefix + LEDGER_TOPIC)
 
     def config(self, **changes: Any) -> WorkerConfig:
         return WorkerConfig(
