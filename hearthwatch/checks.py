@@ -150,7 +150,8 @@ def check_stack(settings: Settings) -> Iterator[Finding]:
         elif status.state == "starting":
             yield Finding("stack", "warn", message, f"wait, or see `hearthwatch local logs {status.name}`")
         else:
-            yield Finding("stack", "fail", message, "`hearthwatch local up` starts it")
+            why = f": {status.cause}" if status.cause else ""
+            yield Finding("stack", "fail", message + why, "`hearthwatch local up` starts it")
 
 
 def check_policy(settings: Settings, catalog: Catalog | None) -> Finding:

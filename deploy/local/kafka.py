@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import subprocess
 import uuid
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local import probe
+from deploy.local.crash import known_cause
 from deploy.local.ports import HOST
 from streams.errors import LocalStackError, StartError
 
@@ -117,12 +119,9 @@ class Kafka:
             "log.dirs": str(data),
             **self.options,
         }
-        self.config_file.write_text(
-            "".join(f"{key}={_escaped(value)}\n" for key, value in properties.items()), "utf-8"
-        )
-        self.config_file.chmod(0o600)  # options may hold a key
-        if not (data / "meta.properties").exists():
-            self._format()
+        _write_private(self.config_file, properties)
+        if not data.exists():
+            self._make_data(data, properties)
 
     def command(self) -> list[str]:
         return [
@@ -143,11 +142,24 @@ class Kafka:
     def answers(self) -> bool:
         return probe.kafka_answers(self.port)
 
-    def _format(self) -> None:
+    def _make_data(self, data: Path, properties: Mapping[str, str]) -> None:
+        """Format a folder beside, and only when that is whole put it in its place."""
+        unfinished = self.folder / "data.new"
+        if unfinished.exists():
+            shutil.rmtree(unfinished)
+        format_file = self.folder / "format.properties"
+        _write_private(format_file, {**properties, "log.dirs": str(unfinished)})
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
         command = [str(java()), *FORMAT_JVM, "-cp", os.pathsep.join(map(str, self.jars))]
-        command += ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster]
-        command += ["-c", str(self.config_file)]
+        command += [
+            "kafka.tools.StorageTool",
+            "format",
+            "--standalone",
+            "-t",
+            cluster,
+            "-c",
+            str(format_file),
+        ]
         for user, password in self.scram_users.items():
             for mechanism in SCRAM_MECHANISMS:
                 command += ["--add-scram", f"{mechanism}=[name={user},password={password}]"]
@@ -169,10 +181,17 @@ class Kafka:
             ) from None
         if done.returncode != 0:
             said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-            cause = next(
-                (line for line in said if "rror" in line or "xception" in line), said[-1] if said else ""
-            )
-            raise StartError(f"Kafka could not make its data folder {self.folder / 'data'}: {cause.strip()}")
+            faults = [line for line in said if "rror" in line or "xception" in line] or said[-1:]
+            cause = known_cause(said) or "".join(faults[:1]).strip()
+            raise StartError(f"Kafka could not make its data folder {data}: {cause}")
+        format_file.unlink()
+        unfinished.replace(data)
+
+
+def _write_private(path: Path, properties: Mapping[str, str]) -> None:
+    """Write a properties file that only this user can read: options may hold a key."""
+    path.touch(mode=0o600)
+    path.write_text("".join(f"{key}={_escaped(value)}\n" for key, value in properties.items()), "utf-8")
 
 
 def java() -> Path:

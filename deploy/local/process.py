@@ -32,6 +32,8 @@ class PidRecord:
     """A part of the command line that no other program has: the path of the configuration file."""
     started: float
     """When it was started, in seconds since 1970."""
+    log_start: int = 0
+    """Where its own lines begin in the log, in bytes."""
 
 
 class ManagedProcess:
@@ -92,6 +94,7 @@ class ManagedProcess:
         if self.log_file.exists() and self.log_file.stat().st_size > LOG_LIMIT_BYTES:
             self.log_file.replace(self.log_file.with_suffix(".log.1"))
         with self.log_file.open("ab") as log:
+            log_start = log.tell()
             process = subprocess.Popen(
                 list(command),
                 stdin=subprocess.DEVNULL,
@@ -103,7 +106,7 @@ class ManagedProcess:
             )
         # It outlives us: nobody is going to wait on this object, and `running` reaps by pid.
         process.returncode = 0
-        record = PidRecord(process.pid, port, marker, time.time())
+        record = PidRecord(process.pid, port, marker, time.time(), log_start)
         try:
             _write_whole(self.pid_file, json.dumps(asdict(record)))
         except OSError:
@@ -181,12 +184,13 @@ class ManagedProcess:
         self.pid_file.unlink(missing_ok=True)
         self.ready_file.unlink(missing_ok=True)
 
-    def last_lines(self, count: int) -> list[str]:
-        """The last lines of the log, without empty ones."""
+    def last_lines(self, count: int, *, of_this_run: bool = False) -> list[str]:
+        """The last lines of the log, without empty ones; of the latest start only, if so asked."""
+        record = self.record() if of_this_run else None
         try:
             with self.log_file.open("rb") as log:
-                log.seek(0, os.SEEK_END)
-                log.seek(max(0, log.tell() - 64 * 1024))
+                end = log.seek(0, os.SEEK_END)
+                log.seek(max(0, end - 64 * 1024, record.log_start if record else 0))
                 text = log.read().decode("utf-8", "replace")
         except FileNotFoundError:
             return []

@@ -17,6 +17,7 @@ from typing import Literal
 import platformdirs
 
 from deploy.local import jars
+from deploy.local.crash import known_cause, telling
 from deploy.local.kafka import KAFKA_SERIES, Kafka
 from deploy.local.ports import require_free
 from deploy.local.process import ManagedProcess
@@ -48,6 +49,7 @@ class ServerStatus:
             behind and is gone; ``stopped`` was never started or was stopped.
         port: that of the running server, otherwise the one it would be started on.
         since: when it was started, in seconds since 1970.
+        cause: of a ``stale`` one, what its log says it stopped for, with the fix; may be empty.
     """
 
     name: str
@@ -58,6 +60,7 @@ class ServerStatus:
     since: float | None
     data: str
     log: str
+    cause: str = ""
 
 
 def default_data_dir() -> Path:
@@ -249,6 +252,7 @@ class Stack:
             since=alive.started if alive else None,
             data=str(server.folder / "data"),
             log=str(process.log_file),
+            cause=(known_cause(process.last_lines(100, of_this_run=True)) or "") if state == "stale" else "",
         )
 
     def _at_recorded_port(self, server: Kafka | Valkey) -> Kafka | Valkey:
@@ -327,14 +331,11 @@ class Stack:
 
     def _crash(self, server: Kafka | Valkey) -> str:
         """One line with the cause and the fix, then the last lines of the log."""
-        lines = self._process(server).last_lines(40)
-        log = self._process(server).log_file
-        return "\n".join(
-            [
-                f"{server.title} stopped while it started: {_cause(lines)} (log: {log})",
-                *(f"  | {line[:240]}" for line in lines[-SHOWN_LOG_LINES:]),
-            ]
-        )
+        process = self._process(server)
+        lines = process.last_lines(100, of_this_run=True)
+        cause = known_cause(lines) or "see its last lines below"
+        shown = "".join(f"\n  | {line}" for line in telling(lines, SHOWN_LOG_LINES))
+        return f"{server.title} stopped while it started: {cause} (log: {process.log_file}){shown}"
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -354,28 +355,6 @@ class Stack:
             yield
         finally:
             os.close(lock)
-
-
-_CAUSES: Sequence[tuple[str, str]] = (
-    ("No space left on device", "its disk is full; free some space, or set HEARTHWATCH_DATA_DIR"),
-    ("Address already in use", "its port was taken meanwhile; run `hearthwatch local up` again"),
-    ("Failed to acquire lock on file", "another Kafka uses its data folder; stop that one first"),
-    ("Cannot allocate memory", "the machine is out of memory; stop something large"),
-    ("Could not reserve enough space", "the machine is out of memory; stop something large"),
-    ("OutOfMemoryError", "it ran out of memory; stop something large"),
-    (
-        "Bad file format reading the append only file",
-        "its data is damaged; `hearthwatch local reset` erases it",
-    ),
-    ("Permission denied", "it may not write to its folder; make that writable for this user"),
-)
-
-
-def _cause(lines: Sequence[str]) -> str:
-    for sign, cause in _CAUSES:
-        if any(sign in line for line in lines):
-            return cause
-    return "see its last lines below; if the data is damaged, `hearthwatch local reset` erases it"
 
 
 def _disk_full(folder: Path) -> LocalStackError:

