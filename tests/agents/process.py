@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 from types import TracebackType
+from typing import Self
 
 from agents.app import Worker, WorkerConfig
 from tests.agents.rig import Counting
@@ -26,7 +27,7 @@ class Running:
     def __init__(self, config: WorkerConfig) -> None:
         self.process = multiprocessing.get_context("spawn").Process(target=_main, args=(config,), daemon=True)
 
-    def __enter__(self) -> Running:
+    def __enter__(self) -> Self:
         self.process.start()
         return self
 

@@ -132,7 +132,8 @@ async def test_a_killed_process_is_taken_over(rig: Rig) -> None:
     rig.share_charter()
     sent = numbered(20_000, keys=500)
     await rig.send("in", sent)
-    with Running(rig.config(max_part=50, max_fetch=200)) as process:
+    # 6 s: the least that the broker allows until it misses a member.
+    with Running(rig.config(max_part=50, max_fetch=200, session_seconds=6.0)) as process:
         ledger = await rig.ledger()
         at = [(rig.prefix + "in", number) for number in range(4)]
         async with asyncio.timeout(DEADLINE):
