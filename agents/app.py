@@ -54,7 +54,8 @@ class WorkerConfig:
         catalog, policy: checked; their digests are compared with those that the data was made with.
         clock: ``wall``: the broker's time and real midnights; ``log``: only records move the day.
         namespace: begins the ledger's keys and the names of the consumer groups.
-        topic_prefix: begins the names of all topics on the broker, where several systems share one.
+        topic_prefix: begins the names of all topics but the ledger's, where several systems share a broker.
+        ledger_topic: where the charter of the ledger is kept.
         worker: its name, in logs and in the ledger.
         instance: the group's static member id; a restart within ``session_seconds`` then moves nothing.
         metrics_host, metrics_port: where metrics are served; no port: nowhere.
@@ -70,6 +71,7 @@ class WorkerConfig:
     clock: Literal["wall", "log"] = "wall"
     namespace: str = "hearthwatch"
     topic_prefix: str = ""
+    ledger_topic: str = LEDGER_TOPIC
     worker: str = "worker"
     instance: str | None = None
     metrics_host: str = "127.0.0.1"
@@ -117,7 +119,7 @@ class Worker:
         self.failure: BaseException | None = None
         self.ledger = Ledger(
             RedisLink(config.redis, on_retry=None if metrics is None else metrics.redis_retry),
-            charter or KafkaCharter(config.kafka, topic=config.topic_prefix + LEDGER_TOPIC),
+            charter or KafkaCharter(config.kafka, topic=config.ledger_topic),
             name=config.namespace,
         )
         self.producer = OrderedProducer(

@@ -106,6 +106,7 @@ class Rig:
                 "policy": EMPTY_POLICY,
                 "namespace": self.namespace,
                 "topic_prefix": self.prefix,
+                "ledger_topic": self.prefix + LEDGER_TOPIC,
                 "worker": f"w{len(self.workers)}",
                 "clock": "log",
                 **changes,
