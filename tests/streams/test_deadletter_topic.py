@@ -25,7 +25,8 @@ def connection(stack: Stack) -> Connection:
 
 def fill(connection: Connection, topic: str, partitions: int, count: int) -> None:
     """Dead letters 0 to count - 1, turn by turn over partitions; every third is ``not-json``."""
-    planned = topics.Topic(topic, partitions, 1, {}, "dead letters of a test")
+    kept = {"retention.ms": "-1"}  # the records are years old
+    planned = topics.Topic(topic, partitions, 1, kept, "dead letters of a test")
     topics.create(connection, [planned])
     producer = kafka_clients.producer(connection)
     try:

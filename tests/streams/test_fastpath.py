@@ -282,7 +282,7 @@ def texts(draw: st.DrawFn) -> bytes:
 
 @given(texts())
 @example(line())
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 def test_near_events_agree(value: bytes) -> None:
     check(value)
 
@@ -308,7 +308,7 @@ def test_damaged_bytes_agree() -> None:
     ),
     SCALARS | st.just('{"severity": 3}') | st.just('{"severity": 3, "cost_yuan": 0.07}'),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_binary_events_agree(changes: dict[str, bytes | None], data: str) -> None:
     headers: list[tuple[str, bytes | None]] = [
         (f"ce_{name}", one.encode()) for name, one in event().items() if name != "data"

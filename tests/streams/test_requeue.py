@@ -30,6 +30,7 @@ def life(connection: Connection, topic: str) -> None:
     settings = {
         "message.timestamp.type": "CreateTime",
         "message.timestamp.before.max.ms": "9223372036854775807",
+        "retention.ms": "-1",  # the records are years old
     }
     topics.create(connection, [topics.Topic(topic, 2, 1, settings, "originals of a test")])
     producer = kafka_clients.producer(connection)
