@@ -341,7 +341,9 @@ class Stack:
     def _locked(self) -> Iterator[None]:
         """Hold the lock of the folder; another program's start or stop is waited for."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            # For this user only: what is kept here is about families, and the servers ask no password.
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, exist_ok=True)
             lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             if error.errno == errno.ENOSPC:

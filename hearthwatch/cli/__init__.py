@@ -6,7 +6,9 @@ Exit status: 0 done, 1 the check or operation found problems, 2 bad input, 3 a s
 
 from __future__ import annotations
 
+import errno
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -40,6 +42,20 @@ COMMANDS: dict[str, str] = {
     "worker": "hearthwatch.cli.worker:worker",
 }
 """Name of a subcommand -> ``module:attribute`` of its click command, in alphabetical order."""
+
+
+_OF_A_FILE = frozenset(
+    {
+        errno.EACCES,
+        errno.EISDIR,
+        errno.ENOENT,
+        errno.ENOSPC,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+"""Faults of a file that a command was given or was to write, as far as it has no better words for them."""
 
 
 class LazyGroup(click.Group):
@@ -96,6 +112,10 @@ def root(config: str | None) -> None:
         os.environ["HEARTHWATCH_CONFIG"] = os.path.abspath(config)  # noqa: PTH100 - must not follow links
 
 
+#: aiokafka logs a refused connection that becomes the text of one error; workers set up logs of their own.
+logging.getLogger("aiokafka").addHandler(logging.NullHandler())
+
+
 def main(args: list[str] | None = None) -> None:
     """Run the command line and leave with its exit status; no traceback for a fault of input or network."""
     sys.exit(run(args))
@@ -112,7 +132,7 @@ def run(args: list[str] | None = None) -> int:
         return 130
     except click.ClickException as error:
         error.show()
-        return error.exit_code
+        return 2 if isinstance(error, click.FileError) else error.exit_code
     except FileFaults as error:
         from hearthwatch.cli.faults import faults_text
 
@@ -133,4 +153,9 @@ def run(args: list[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 130
+    except OSError as error:
+        if error.errno not in _OF_A_FILE or error.filename is None:
+            raise
+        click.echo(f"{error.filename}: {os.strerror(error.errno).lower()}", err=True)
+        return 2
     return result if isinstance(result, int) else 0

@@ -37,7 +37,7 @@ def make_stack(tmp_path: Path) -> Iterator[MakeStack]:
 def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A running stack that the tests of one module may stop and start."""
     kafka, controller, valkey = free_ports(3)
-    stack = Stack(tmp_path_factory.mktemp("own"), kafka, valkey, kafka_controller_port=controller)
+    stack = Stack(tmp_path_factory.mktemp("own stäck"), kafka, valkey, kafka_controller_port=controller)
     stack.up()
     yield stack
     stack.down()

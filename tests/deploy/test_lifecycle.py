@@ -81,7 +81,8 @@ def test_servers_listen_on_loopback_only(own_stack: Stack) -> None:
         assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
 
 
-def test_the_configuration_with_possible_secrets_is_private(own_stack: Stack) -> None:
+def test_data_and_configuration_are_for_this_user_only(own_stack: Stack) -> None:
+    assert stat.S_IMODE(own_stack.folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(own_stack.kafka.config_file.stat().st_mode) == 0o600
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -77,6 +78,9 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (LedgerError("state and log differ"), 1, "state and log differ\n"),
         (HearthwatchError("something"), 1, "something\n"),
         (click.ClickException("found problems"), 1, "Error: found problems\n"),
+        (click.FileError("a", "is a directory"), 2, "Error: Could not open file 'a': is a directory\n"),
+        (IsADirectoryError(errno.EISDIR, "x", "events"), 2, "events: is a directory\n"),
+        (OSError(errno.ENOSPC, "x", "out.jsonl"), 2, "out.jsonl: no space left on device\n"),
         (click.Abort(), 130, "Interrupted.\n"),
         (KeyboardInterrupt(), 130, ""),
         (click.exceptions.Exit(7), 7, ""),
@@ -108,6 +112,9 @@ def test_every_fault_of_a_file_is_told(
 def test_an_error_of_ours_keeps_its_traceback(command: list[BaseException]) -> None:
     command.append(ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
+        cli.run(["fails"])
+    command[0] = OSError(errno.ECONNRESET, "not of a file")
+    with pytest.raises(OSError, match="not of a file"):
         cli.run(["fails"])
 
 
