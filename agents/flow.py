@@ -40,7 +40,8 @@ class Flow:
                 await client.start()
             except (KafkaError, OSError) as error:
                 await client.stop()
-                raise BrokerUnavailableError(f"no Kafka broker answers: {error}") from error
+                at = self._kafka.get("bootstrap_servers")
+                raise BrokerUnavailableError(f"no Kafka broker answers at {at}: {error}") from error
             self._client = client
         return self._client
 

@@ -1,0 +1,145 @@
+"""Faulty policies and catalogues, files that are none, servers that are not there: one clear line each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hearthwatch.settings import load_settings
+from tests.bad_input.running import Program
+
+PACKAGED = load_settings()
+
+
+def changed(source: Path, to: Path, *replacements: tuple[str, str]) -> Path:
+    """A copy of a file with some texts replaced."""
+    text = source.read_text("utf-8")
+    for old, new in replacements:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    to.write_text(text, "utf-8")
+    return to
+
+
+def faults(stderr: str, path: Path) -> list[str]:
+    """The lines that name a place in a file."""
+    return [line for line in stderr.splitlines() if line.startswith(f"{path}:")]
+
+
+@pytest.fixture
+def three_mistakes(tmp_path: Path) -> Path:
+    return changed(
+        PACKAGED.policy,
+        tmp_path / "policy.yaml",
+        ("dimension: health\n", "dimension: helth\n"),
+        ("measure: count\n", "measure: cuont\n"),
+        ("timezone: Asia/Shanghai", "timezone: Asia/Shanghia"),
+    )
+
+
+def test_a_policy_with_three_mistakes_names_all_three(unstarted: Program, three_mistakes: Path) -> None:
+    done = unstarted.run("policy", "check", str(three_mistakes))
+    assert done.returncode == 2
+    found = faults(done.stderr, three_mistakes)
+    assert len(found) == 3
+    for hint in ("`Asia/Shanghai`", "`count`", "`health`"):
+        assert f"did you mean {hint}?" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["backtest", "up"])
+def test_a_faulty_policy_is_never_half_used(unstarted: Program, three_mistakes: Path, command: str) -> None:
+    events = unstarted.folder / "events.jsonl"
+    events.write_bytes(b"")
+    arguments = {
+        "backtest": [str(events), "--catalog", str(PACKAGED.catalog), "--out", "warnings.jsonl"],
+        "up": [],
+    }[command]
+    done = unstarted.run(command, *arguments, "--policy", str(three_mistakes))
+    assert done.returncode == 2
+    assert len(faults(done.stderr, three_mistakes)) == 3
+    assert not (unstarted.folder / "warnings.jsonl").exists()
+
+
+def test_a_catalogue_that_lost_a_type_in_use_is_named_where_it_is_used(
+    unstarted: Program, tmp_path: Path
+) -> None:
+    catalog = changed(
+        PACKAGED.catalog,
+        tmp_path / "catalog.yaml",
+        ("  - type: health.illness.diagnosed\n", "  - type: health.illness.suspected\n"),
+    )
+    used = PACKAGED.policy.read_text("utf-8").count("health.illness.diagnosed")
+    assert used > 0
+    for command in (["policy", "check", "--catalog", str(catalog)], ["up", "--catalog", str(catalog)]):
+        done = unstarted.run(*command)
+        assert done.returncode == 2, command
+        found = faults(done.stderr, PACKAGED.policy)
+        assert found
+        assert all("health.illness.diagnosed" in fault for fault in found)
+
+
+def test_a_running_program_refuses_another_catalogue_and_goes_on(program: Program, tmp_path: Path) -> None:
+    """Whether or not the workers run: the data belongs to the catalogue that it was made with."""
+    catalog = changed(PACKAGED.catalog, tmp_path / "catalog.yaml", ("version: 1\n", "version: 2\n"))
+    done = program.run("up", "--detach", "--catalog", str(catalog))
+    assert done.returncode != 0
+    assert "hearthwatch" in done.stderr
+    assert "Traceback" not in done.stderr
+    program.good("status")
+
+
+@pytest.mark.parametrize("command", ["publish", "backtest"])
+@pytest.mark.parametrize("what", ["a directory", "a missing file"])
+def test_a_file_that_is_none_is_one_clear_line(unstarted: Program, command: str, what: str) -> None:
+    path = unstarted.folder if what == "a directory" else unstarted.folder / "nowhere.jsonl"
+    done = unstarted.run(command, str(path), *_more(command))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{path}: ")
+
+
+def test_an_empty_file_publishes_nothing_and_says_so(program: Program) -> None:
+    empty = program.folder / "empty.jsonl"
+    empty.write_bytes(b"")
+    done = program.run("publish", str(empty))
+    assert done.returncode == 0
+    assert done.stderr.strip() == f"{empty}: is empty: nothing to publish"
+
+
+def test_an_empty_file_backtests_to_nothing(unstarted: Program) -> None:
+    empty = unstarted.folder / "empty.jsonl"
+    empty.write_bytes(b"")
+    done = unstarted.run("backtest", str(empty), *_more("backtest"))
+    assert done.returncode == 0
+    assert (unstarted.folder / "warnings.jsonl").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["publish", "events.jsonl"],
+        ["topics", "describe"],
+        ["topics", "create"],
+        ["watch"],
+        ["deadletters", "list"],
+        ["household", "show", "h1"],
+        ["tick", "--until", "2026-01-01", "--timeout", "5"],
+    ],
+    ids=" ".join,
+)
+def test_a_broker_that_is_not_there_is_one_clear_line(unstarted: Program, command: list[str]) -> None:
+    events = unstarted.folder / "events.jsonl"
+    events.write_bytes(b'{"source":"/wuchang/health"}\n')
+    done = unstarted.run(*command)
+    assert done.returncode == 3
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1, done.stderr
+    assert "127.0.0.1:1" in lines[0]
+    assert events.read_bytes() == b'{"source":"/wuchang/health"}\n'
+
+
+def _more(command: str) -> list[str]:
+    if command != "backtest":
+        return []
+    return ["--catalog", str(PACKAGED.catalog), "--policy", str(PACKAGED.policy), "--out", "warnings.jsonl"]
