@@ -1,0 +1,67 @@
+"""The tutorial's commands do what it says."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.local import free_ports
+from tests.docs.pages import ROOT, commands
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    kafka, controller, valkey, intake, person, household = map(str, free_ports(6))
+    return {
+        **os.environ,
+        "HEARTHWATCH_DATA_DIR": str(tmp_path / "data"),
+        "HEARTHWATCH_KAFKA_PORT": kafka,
+        "HEARTHWATCH_KAFKA_CONTROLLER_PORT": controller,
+        "HEARTHWATCH_VALKEY_PORT": valkey,
+        "HEARTHWATCH_INTAKE_METRICS_PORT": intake,
+        "HEARTHWATCH_PERSON_METRICS_PORT": person,
+        "HEARTHWATCH_HOUSEHOLD_METRICS_PORT": household,
+    }
+
+
+@pytest.mark.timeout(300)
+def test_the_tutorial_from_start_to_stop(environment: dict[str, str], tmp_path: Path) -> None:
+    said: dict[str, str] = {}
+    typed = [text for _, text in commands(ROOT / "docs" / "tutorial.md") if text.startswith("hearthwatch ")]
+    typed = typed[: typed.index("hearthwatch down") + 1]
+    exported = [
+        text for _, text in commands(ROOT / "docs" / "tutorial.md") if text.startswith("export HEARTH")
+    ]
+    environment |= dict(text.removeprefix("export ").split("=", 1) for text in exported)
+    try:
+        for text in typed:
+            words = shlex.split(text.replace("lin-warnings.jsonl", str(tmp_path / "lin-warnings.jsonl")))
+            done = subprocess.run(
+                [sys.executable, "-m", "hearthwatch", *words[1:]],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=200,
+                check=False,
+            )
+            assert done.returncode == 0, f"{text}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+            said[text] = said.get(text, "") + done.stdout + done.stderr
+    finally:
+        subprocess.run(
+            [sys.executable, "-m", "hearthwatch", "down"],
+            env=environment, capture_output=True, timeout=120, check=False,
+        )  # fmt: skip
+    backtest = next(text for command, text in said.items() if "backtest" in command)
+    assert "line 11: bad-data" in backtest
+    assert "10 events accepted, 1 rejected, 2 warnings" in backtest
+    assert "raised" in said["hearthwatch watch --from beginning --until-quiet 3"]
+    assert "kidney-failure" in said["hearthwatch household show H-lin"]
+    assert "bad-data" in said["hearthwatch deadletters list"]
+    assert not (ROOT / "examples" / "tutorial.jsonl.rejects").exists()
