@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, ClassVar, Final, Literal
 
 from agents.lanes import Lane, Part
@@ -41,6 +42,9 @@ WARNING_HEADERS: Final = [("content-type", b"application/cloudevents+json")]
 
 _Applied = tuple[Message | None, int, int, bool]
 """A message (None: only ticks), the day, the offset, and whether it was evaluated."""
+
+
+_offset = itemgetter(0)
 
 
 @dataclass(slots=True)
@@ -105,7 +109,9 @@ class HouseholdStage(Stage):
         step = household.step
         day = lane.day
         marks = part.marks
-        homes: dict[str, _Home] = {}
+        # One household after the other: opened, stepped and written down while the processor has it at hand.
+        # A thousand open ones are several megabytes, and each was fetched from memory twice.
+        groups: dict[str, list[tuple[Any, Message, int]]] = {}
         for raw, message in read:
             if isinstance(message, Tick):
                 day = self._tick(part, raw, message, day)
@@ -114,23 +120,34 @@ class HouseholdStage(Stage):
             today = day_of(message.received)
             if day is None or today > day:
                 day = today
-            home = homes.get(message.household)
-            if home is None:
-                home = homes[message.household] = self._open(message.household, lane.states)
-            offset = raw.offset
-            try:
-                home.state, effects = step(
-                    home.state, message, rules=rules, day=day, channel=channel, offset=offset
-                )
-            except LedgerError:
-                raise
-            except Exception as error:  # noqa: BLE001 - set aside, whatever it is
-                effects = self._without(lane, part, home, raw, message, day, channel, error)
+            group = groups.get(message.household)
+            if group is None:
+                groups[message.household] = [(raw, message, day)]
             else:
-                home.applied.append((message, day, offset, True))
-            if effects:
-                self._send(part, effects, message.received)
-        self._close(lane, part, homes.values())
+                group.append((raw, message, day))
+        moved: Counter[int] = Counter()
+        led: list[tuple[int, tuple[Effect, ...], int]] = []
+        for id, group in groups.items():
+            home = self._open(id, lane.states)
+            for raw, message, day_then in group:
+                offset = raw.offset
+                try:
+                    home.state, effects = step(
+                        home.state, message, rules=rules, day=day_then, channel=channel, offset=offset
+                    )
+                except LedgerError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - set aside, whatever it is
+                    effects = self._without(lane, part, home, raw, message, day_then, channel, error)
+                else:
+                    home.applied.append((message, day_then, offset, True))
+                if effects:
+                    led.append((offset, effects, message.received))
+            self._close(part, home, moved)
+        led.sort(key=_offset)  # what is sent to one partition is numbered by offset, and must not go back
+        for _, effects, received in led:
+            self._send(part, effects, received)
+        self._count_levels(lane, part, moved)
         lane.marks.update(marks)
         lane.day = part.day = day
         part.tallies["records", self.name] += part.count
@@ -151,19 +168,21 @@ class HouseholdStage(Stage):
         state = household.new(id) if before is None else household.decode(before)
         return _Home(id, before, state, state.level)
 
-    def _close(self, lane: Lane, part: Part, homes: Iterable[_Home]) -> None:
-        moved: Counter[int] = Counter()
-        for home in homes:
-            state = home.state
-            if state.is_empty:
-                part.states[home.id] = None
-                part.next_days[home.id] = None
-            else:
-                part.states[home.id] = household.encode(state)
-                part.next_days[home.id] = state.next_day if state.next_day < NEVER else None
-            if state.level != home.level:
-                moved[home.level] -= 1
-                moved[state.level] += 1
+    @staticmethod
+    def _close(part: Part, home: _Home, moved: Counter[int]) -> None:
+        """Write a household down, and count a change of its level."""
+        state = home.state
+        if state.is_empty:
+            part.states[home.id] = None
+            part.next_days[home.id] = None
+        else:
+            part.states[home.id] = household.encode(state)
+            part.next_days[home.id] = state.next_day if state.next_day < NEVER else None
+        if state.level != home.level:
+            moved[home.level] -= 1
+            moved[state.level] += 1
+
+    def _count_levels(self, lane: Lane, part: Part, moved: Counter[int]) -> None:
         for level, change in moved.items():
             if change and level:
                 name = self.levels[level - 1]
@@ -272,7 +291,8 @@ class HouseholdStage(Stage):
         day = lane.day
         assert day is not None
         channel = f"{HOUSEHOLD_FACTS}-{lane.tp.partition}"
-        homes = []
+        moved: Counter[int] = Counter()
+        count = 0
         for id, before in list(part.states.items()):
             if before is None:  # on the index without a state: take it off
                 part.next_days[id] = None
@@ -283,7 +303,8 @@ class HouseholdStage(Stage):
             except Exception:  # noqa: BLE001 - tried again without an evaluation, and told there
                 effects = self._ticked(part, home, day, channel)
             self._send(part, effects, self.rules.calendar.midnight_of(day))
-            homes.append(home)
-        self._close(lane, part, homes)
+            self._close(part, home, moved)
+            count += 1
+        self._count_levels(lane, part, moved)
         part.day = day
-        part.tallies["caught-up", self.name] += len(homes)
+        part.tallies["caught-up", self.name] += count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import floor
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from rules.calendar import NEVER, Calendar, civil, day_from_text
 from rules.conditions import indicators_in, members_source, names_in
 from rules.expression import Both, Compare, Either, Expression, Name, Not, OneOf
 from rules.measure import CompiledMeasure, Facts, compile_measure
-from rules.policy import Indicator, Policy
+from rules.policy import Indicator, Measure, Policy
 from streams.catalog import Catalog
 
 if TYPE_CHECKING:
@@ -43,24 +43,60 @@ class PersonIndicator:
         return _settle(self.of, table, value, newest, soon, today, grows=self.measure.grows_daily)
 
 
+class MemberMeasure:
+    """A measure that the household tier takes of each member and then puts together.
+
+    What it gives for a member is cached with the member (``Resident.measures``, under the number): a fact
+    about one of them leaves the others' as they are. Indicators that measure the same share it.
+
+    Attributes:
+        number: among the policy's, counting from 0.
+        types: every type that can change it.
+    """
+
+    __slots__ = ("first", "grows_daily", "number", "run", "types")
+
+    def __init__(self, number: int, measure: CompiledMeasure) -> None:
+        self.number = number
+        self.run = measure.run
+        self.first = measure.first
+        self.types = measure.types
+        self.grows_daily = measure.grows_daily
+
+    def take(self, resident: Resident, today: int) -> None:
+        """Measure a member's facts; without one of the types to measure there is no measure, now or later."""
+        facts = resident.known.facts
+        for type in self.first:
+            if type in facts:
+                resident.measures[self.number] = self.run(facts, today)
+                return
+        resident.measures.pop(self.number, None)
+
+
 Ratio = tuple[int, int, int]
 """A household-tier measure: (number, divisor, greatest day of the matching facts). Divisor 0: infinite."""
 
 
 @dataclass(frozen=True, slots=True)
 class HouseholdIndicator:
-    """A household-tier indicator over facts, the household's own or the members'."""
+    """A household-tier indicator over facts, the household's own or the members'.
+
+    Attributes:
+        each, each_of_percent: the members' part of ``measure`` and ``percent_of``, where they have one.
+    """
 
     of: Indicator
     measure: CompiledMeasure
     percent_of: CompiledMeasure | None
+    each: MemberMeasure | None
+    each_of_percent: MemberMeasure | None
 
     def measured(self, own: Facts, members: Sequence[Resident], today: int) -> tuple[Ratio | None, int]:
         """(measure or None, next day on which time alone can change it, growing by the day apart)."""
-        found, soon = _combined(self.measure, own, members, today)
+        found, soon = _combined(self.measure, self.each, own, members, today)
         if self.percent_of is None:
             return found, soon
-        whole, soon_whole = _combined(self.percent_of, own, members, today)
+        whole, soon_whole = _combined(self.percent_of, self.each_of_percent, own, members, today)
         if soon_whole < soon:
             soon = soon_whole
         if found is None or whole is None:
@@ -129,27 +165,33 @@ def _settle(
 
 
 def _combined(
-    measure: CompiledMeasure, own: Facts, members: Sequence[Resident], today: int
+    measure: CompiledMeasure,
+    each: MemberMeasure | None,
+    own: Facts,
+    members: Sequence[Resident],
+    today: int,
 ) -> tuple[Ratio | None, int]:
-    across = measure.of.across
-    run = measure.run
-    if across is None:
-        value, newest, soon = run(own, today)
+    if each is None:
+        value, newest, soon = measure.run(own, today)
         return (None if value is None else (value, 1, newest)), soon
+    across = measure.of.across
+    slot = each.number
     total: int | None = None
     newest, soon = -NEVER, NEVER
     for member in members:
-        facts = member.known.facts
-        for type in measure.first:
-            if type in facts:
-                break
-        else:
-            continue  # no fact to measure, now or later
-        value, member_newest, member_soon = run(facts, today)
+        measured = member.measures.get(slot)
+        if measured is None:
+            continue
+        if measured[2] <= today:
+            each.take(member, today)
+            measured = member.measures[slot]
+        value, member_newest, member_soon = measured
         if member_soon < soon:
             soon = member_soon
         if value is None:
             continue
+        if each.grows_daily:
+            value = today - member_newest
         if member_newest > newest:
             newest = member_newest
         if total is None or (across == "max" and value > total):
@@ -259,6 +301,9 @@ class Rules:
         self.person_by_type: dict[str, tuple[tuple[int, PersonIndicator], ...]] = {}
         self.household_by_type: dict[str, tuple[tuple[int, HouseholdIndicator], ...]] = {}
         self.members_by_indicator: dict[int, tuple[int, ...]] = {}
+        self.each_by_type: dict[str, tuple[MemberMeasure, ...]] = {}
+        self.household_by_each: dict[int, tuple[int, ...]] = {}
+        self._eaches: list[tuple[Measure, MemberMeasure]] = []
         self.dimension_of = tuple(indicator.dimension for indicator in policy.indicators)
         self.floor_of = {i.index: i.floor + 1 for i in policy.indicators if i.floor is not None}
         self.caps = tuple(dimension.cap for dimension in policy.dimensions)
@@ -294,9 +339,29 @@ class Rules:
                 self.person_by_type[type] = (*self.person_by_type.get(type, ()), (indicator.index, alone))
             return
         whole = compile_measure(indicator.percent_of, catalog) if indicator.percent_of else None
-        shared = self.household[indicator.index] = HouseholdIndicator(indicator, measure, whole)
+        shared = self.household[indicator.index] = HouseholdIndicator(
+            indicator, measure, whole, self._each(measure), self._each(whole)
+        )
+        for each in (shared.each, shared.each_of_percent):
+            if each is not None:
+                known = self.household_by_each.get(each.number, ())
+                self.household_by_each[each.number] = (*known, indicator.index)
         for type in measure.types | (whole.types if whole else frozenset()):
             self.household_by_type[type] = (*self.household_by_type.get(type, ()), (indicator.index, shared))
+
+    def _each(self, measure: CompiledMeasure | None) -> MemberMeasure | None:
+        """The members' part of a measure; one that is there already, where it measures the same."""
+        if measure is None or measure.of.across is None:
+            return None
+        alone = replace(measure.of, across=None)
+        for known, each in self._eaches:
+            if known == alone:
+                return each
+        each = MemberMeasure(len(self._eaches), measure)
+        self._eaches.append((alone, each))
+        for type in sorted(each.types):
+            self.each_by_type[type] = (*self.each_by_type.get(type, ()), each)
+        return each
 
     def period_at(self, day: int) -> Period:
         """Tables for the parameters' values of a day."""

@@ -306,7 +306,8 @@ class _Step:
             known.absorb(decode_known(part.known))
         waiting.parts = []
         known.forget(self.day - self.rules.keep_days + 1)
-        resident = Resident(first.person, n=first.n, known=known)
+        resident = Resident(first.person, n=first.n)
+        resident.known = known
         _set(resident, first.member)
         self.home.residents[first.person] = resident
         self._membership_changed(resident)

@@ -100,6 +100,8 @@ def refresh(
             points = resident.points
             if period.until < resident.next_day:
                 resident.next_day = period.until
+            for each in rules.each_by_type.get(type, ()):
+                each.take(resident, today)
             for index, alone in rules.person_by_type.get(type, ()):
                 given, change = alone.points(facts, today, tables[index])
                 if change < resident.next_day:
@@ -131,10 +133,14 @@ def _recompute_resident(resident: Resident, rules: Rules, period: Period, today:
     before = resident.points
     points: dict[int, int] = {}
     soon = NEVER
+    resident.measures = {}
     if resident.role != DEAD:
         facts = resident.known.facts
         by_type = rules.person_by_type
         if facts:
+            eaches = {each.number: each for type in facts for each in rules.each_by_type.get(type, ())}
+            for number in sorted(eaches):
+                eaches[number].take(resident, today)
             soon = period.until
             for index in sorted({index for type in facts for index, _ in by_type.get(type, ())}):
                 given, change = rules.person[index].points(facts, today, period.tables[index])
@@ -163,9 +169,8 @@ def _recompute_shared(
         own = home.own.facts
         concerned = {index for type in own for index, _ in by_type.get(type, ())}
         for resident in members:
-            for type in resident.known.facts:
-                for index, _ in by_type.get(type, ()):
-                    concerned.add(index)
+            for number in resident.measures:
+                concerned.update(rules.household_by_each[number])
         for index in sorted(concerned):
             given, change = rules.household[index].points(own, members, today, period.tables[index])
             if given:

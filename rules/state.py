@@ -7,6 +7,8 @@ bytes.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from rules.calendar import NEVER
@@ -17,17 +19,29 @@ from streams.records import Member, Release, Transfer, Update
 DEAD = "dead"
 """The role of a person whose membership is a death: it stays at ``~<person>``, where nothing counts."""
 
+decode_known = msgspec.msgpack.Decoder(Known).decode
+
+
+def _nothing() -> Any:
+    return Known()
+
 
 class Resident(msgspec.Struct, array_like=True):
     """A person whose facts are here.
+
+    Most records are about one resident, and nothing is asked of the others' facts: those stay as the bytes
+    that they came in until :attr:`known` is looked at.
 
     Attributes:
         n: the move number under which the person came (0: never moved).
         role: a role of the registry, or :data:`DEAD`.
         birth: ``YYYY-MM-DD`` or None; sex: ``female``, ``male`` or None.
         registered: a registry event about the person is known, so that it exists for ever.
+        kept: what is known of the person, or its bytes; see :attr:`known`.
         points: cache: points that are not 0, by index of the person indicator.
         next_day: cache: the first day on which time alone can change these points or the age.
+        measures: cache: what indicators of the household tier measure over this person's facts, by number of
+            the measure (:class:`rules.compile.MemberMeasure`), where there is a fact to measure.
     """
 
     id: str
@@ -36,9 +50,32 @@ class Resident(msgspec.Struct, array_like=True):
     birth: str | None = None
     sex: str | None = None
     registered: bool = False
-    known: Known = msgspec.field(default_factory=Known)
+    kept: msgspec.Raw = msgspec.field(default_factory=_nothing)
     points: dict[int, int] = {}
     next_day: int = NEVER
+    measures: dict[int, tuple[int | None, int, int]] = {}
+
+    @property
+    def known(self) -> Known:
+        """What is known of the person."""
+        kept: Any = self.kept
+        if type(kept) is msgspec.Raw:
+            kept = self.kept = decode_known(kept)  # type: ignore[assignment]
+        return kept  # type: ignore[no-any-return]
+
+    @known.setter
+    def known(self, known: Known) -> None:
+        self.kept = known  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Resident):
+            return NotImplemented
+        # Whether anybody has looked at it yet makes no difference.
+        assert self.known is not None
+        assert other.known is not None
+        return msgspec.structs.astuple(self) == msgspec.structs.astuple(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Waiting(msgspec.Struct, array_like=True):
@@ -106,7 +143,6 @@ _decode = msgspec.msgpack.Decoder(Household).decode
 encode = msgspec.msgpack.Encoder().encode
 """A household as bytes."""
 encode_known = encode
-decode_known = msgspec.msgpack.Decoder(Known).decode
 
 
 def decode(raw: bytes) -> Household:
