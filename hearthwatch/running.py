@@ -20,7 +20,6 @@ from hearthwatch.connections import (
 from hearthwatch.settings import Settings
 from hearthwatch.supervisor import RunFolder
 from hearthwatch.topic_plan import planned_topics
-from hearthwatch.worker_config import catalog_and_policy
 from rules.policy import Policy
 from streams import topics
 from streams.catalog import Catalog
@@ -59,16 +58,18 @@ def in_force(settings: Settings) -> Settings:
 
 
 def prepare(
-    settings: Settings, progress: Progress = lambda what, done, total: None
-) -> tuple[Catalog, Policy]:
+    settings: Settings,
+    catalog: Catalog,
+    policy: Policy,
+    progress: Progress = lambda what, done, total: None,
+) -> None:
     """Start the embedded servers where they are meant, open the ledger, create the topics.
 
     Raises:
-        InputError: the catalogue or the policy is faulty, or a topic exists with other settings.
+        InputError: a topic exists with other settings.
         LedgerMismatchError: the data was made with another catalogue, policy or clock.
         HearthwatchError: a server does not start or does not answer.
     """
-    catalog, policy = catalog_and_policy(settings)
     if uses_local(settings):
         local_stack(settings).up(progress)
     progress("Opening the ledger", 0, 0)
@@ -78,7 +79,6 @@ def prepare(
     asyncio.run(_open(settings, made_with))  # before the topics: it knows best what has changed
     progress("Creating topics", 0, 0)
     create_topics(settings, planned)
-    return catalog, policy
 
 
 def create_topics(settings: Settings, planned: Sequence[Topic]) -> None:

@@ -29,6 +29,7 @@ from hearthwatch.supervisor import (
     WorkerState,
     last_lines,
 )
+from hearthwatch.worker_config import catalog_and_policy
 
 READY_SECONDS: Final = 120.0
 #: The supervisor gives its workers 40 s, and then stops the servers.
@@ -78,6 +79,7 @@ def up(
     """
     settings = load_settings(catalog=catalog, policy=policy, clock=clock)
     workers = planned_workers(settings, counts_of(scale))
+    files = catalog_and_policy(settings)
     folder = RunFolder(settings.data_dir)
     lock = folder.lock()
     try:
@@ -86,7 +88,7 @@ def up(
             if uses_local(settings):
                 stops_servers = any(one.state != "running" for one in local_stack(settings).status())
             with reporting() as report:
-                prepare(settings, report)
+                prepare(settings, *files, report)
         environment = {
             **os.environ,
             "HEARTHWATCH_CATALOG": str(settings.catalog),
