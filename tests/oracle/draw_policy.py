@@ -198,12 +198,12 @@ class _Policy:
             field for field in self.fields(types) if self.kinds(types, field) in ({"money"}, {"integer"})
         ]
         is_money = False
-        if numeric and self.chance(0.65):
+        if numeric and self.chance(0.55):
             field = draw.choice(numeric)
             node["measure"] = f"{draw.choice(['sum', 'max', 'min', 'latest'])}({field})"
             is_money = self.kinds(types, field) == {"money"}
-        elif self.chance(0.7):
-            node["measure"] = draw.choice(["count", "count", "days_since"])
+        elif self.chance(0.8):
+            node["measure"] = draw.choice(["count", "days_since"])
         return node, is_money
 
     def indicator(self, name: str, tier: str) -> Node:

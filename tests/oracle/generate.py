@@ -62,6 +62,10 @@ def generate(seed: int, size: int | None = None) -> Case:
     """One case; `size` is the number of lines (drawn from the seed unless said)."""
     draw = Random(seed)
     lines = draw.choice([15, 40, 40, 80, 150]) if size is None else size
+    # A few events, and then a long time in which nothing but days happen.
+    is_quiet = draw.random() < 0.2
+    if is_quiet:
+        lines = min(lines, draw.randint(8, 25))
     catalog_bytes = yaml_text(draw_catalog(draw), draw)
     catalog = read_catalog(catalog_bytes)
     place = draw_place(draw)
@@ -70,8 +74,9 @@ def generate(seed: int, size: int | None = None) -> Case:
     history = History(draw, catalog, policy, place, lines)
     events = tuple(history.run())
     until = None
-    if draw.random() < 0.8:
-        until = format_date(local_day(policy.zone, history.now) + draw.choice([-3, 0, 1, 3, 10, 40]))
+    if is_quiet or draw.random() < 0.8:
+        days = draw.choice([100, 200, 400, 800]) if is_quiet else draw.choice([-3, 0, 1, 3, 10, 40])
+        until = format_date(local_day(policy.zone, history.now) + days)
     return Case(catalog_bytes, policy_bytes, events, until, draw.random() < 0.9)
 
 
