@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ import click
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TextColumn,
@@ -159,7 +157,6 @@ def reporting() -> Iterator[Report]:
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=console,
         transient=True,
@@ -167,7 +164,8 @@ def reporting() -> Iterator[Report]:
         task = progress.add_task("Looking", total=None)
 
         def shown(what: str, done: int, total: int) -> None:
-            progress.update(task, description=what, completed=done, total=total or None)
+            counted = f"{what} ({done}/{total})" if total else what
+            progress.update(task, description=counted, completed=done, total=total or None)
 
         yield shown
 
@@ -175,20 +173,18 @@ def reporting() -> Iterator[Report]:
 def print_status(statuses: list[ServerStatus]) -> None:
     """Print a table of the servers."""
     colours = {"running": "green", "starting": "yellow", "stale": "red", "stopped": "dim"}
-    # Not narrower than a path: a table cut at 80 characters in a pipe would hide where the log is.
-    console = Console(width=max(shutil.get_terminal_size().columns, 140) if not sys.stdout.isatty() else None)
+    console = Console(soft_wrap=True)
     table = Table(box=None, pad_edge=False)
-    for title in ("server", "state", "address", "pid", "since", "log"):
-        table.add_column(title, overflow="fold")
+    for title in ("server", "state", "address", "pid", "since"):
+        table.add_column(title, no_wrap=True)
     for one in statuses:
-        since = (
-            ""
-            if one.since is None
-            else f"{datetime.fromtimestamp(one.since, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
-        )
+        started = datetime.fromtimestamp(one.since or 0, UTC).astimezone()
+        since = "" if one.since is None else f"{started:%Y-%m-%d %H:%M:%S}"
         state = f"[{colours[one.state]}]{one.state}[/]"
-        table.add_row(one.name, state, one.address, str(one.pid or ""), since, one.log)
+        table.add_row(one.name, state, one.address, str(one.pid or ""), since)
     console.print(table)
+    for one in statuses:
+        console.print(f"log of {one.name}: {one.log}", highlight=False)
     for one in statuses:
         if one.state == "stale":
             why = one.cause or "it did not stop properly; `hearthwatch local up` starts it again"
