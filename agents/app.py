@@ -24,8 +24,10 @@ from agents.person import PersonStage
 from agents.poison import SetAside
 from agents.quiet import RateLimit
 from agents.redis_link import RedisHome, RedisLink
+from agents.senders import Senders
 from agents.signals import Signals
 from agents.stage import Engine, Monitor, Stage
+from agents.surroundings import Surroundings
 from agents.ticks import Midnights
 from rules.compile import compile_policy
 from rules.policy import Policy
@@ -122,12 +124,14 @@ class Worker:
             charter or KafkaCharter(config.kafka, topic=config.ledger_topic),
             name=config.namespace,
         )
+        self.surroundings = None if metrics is None else Surroundings(config.redis, metrics)
         self.producer = OrderedProducer(
             config.kafka,
             topics=stage.sends_to,
             prefix=config.topic_prefix,
             connect=connect_producer,
             on_retry=None if metrics is None else metrics.kafka_retry,
+            on_ack=None if self.surroundings is None else self.surroundings.broker_stamped,
         )
         self._set_aside = SetAside(
             config.kafka, self.producer, prefix=config.topic_prefix, signals=self.signals
@@ -151,6 +155,12 @@ class Worker:
             self.midnights = Midnights(
                 self.engine, self._flow, catalog=config.catalog, calendar=stage.rules.calendar
             )
+        self.senders: Senders | None = None
+        """Knows when departments last sent, in an intake worker by the wall clock."""
+        if metrics is not None:
+            metrics.expect(config.catalog.departments, [level.id for level in config.policy.levels])
+            if isinstance(stage, Intake) and config.clock == "wall":
+                self.senders = Senders(config.kafka, self.engine, metrics, config.catalog)
         self.app = self._faust()
         self.engine.bind(lambda: cast(Consumer, self.app.consumer))
 
@@ -210,8 +220,9 @@ class Worker:
         await self.ledger.open({"catalog": config.catalog.digest, "policy": config.policy.digest})
         await self.producer.start()
         await self.app.start()
-        if self.midnights is not None:
-            self.engine.spawn(self.midnights.run())
+        for watcher in (self.midnights, self.surroundings, self.senders):
+            if watcher is not None:
+                self.engine.spawn(watcher.run())
         self.signals.emit("ready", worker=config.worker)
 
     async def stop(self) -> None:

@@ -12,8 +12,7 @@ import logging
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import (
@@ -25,163 +24,23 @@ from prometheus_client.core import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from agents.metric_definitions import (
+    DEFINITIONS,
+    REFUSALS,
+    REJECTIONS,
+    RETRIES,
+    WARNING_TYPES,
+    Definition,
+)
+
 if TYPE_CHECKING:  # it needs Faust, which only a worker has loaded
     from agents.lanes import Lane, Part
 
 logger = logging.getLogger(__name__)
 
 Labels = tuple[str, ...]
-Kind = Literal["counter", "gauge", "histogram"]
 
 CONTENT_TYPE: Final[str] = CONTENT_TYPE_LATEST
-_FINE: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-_WIDE: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """One metric.
-
-    Attributes:
-        name: in full, with its unit; a counter ends in ``_total``.
-        labels: names of its labels.
-        help: one sentence, for the scrape and for docs/reference/metrics.md.
-        values: what its labels can be, for the reference.
-        buckets: upper bounds in seconds, of a histogram.
-    """
-
-    name: str
-    kind: Kind
-    labels: tuple[str, ...]
-    help: str
-    values: str = ""
-    buckets: tuple[float, ...] = ()
-
-
-_STAGES = "`stage`: intake, person, household"
-_TOPICS = "`topic`: a topic that the stage reads"
-
-DEFINITIONS: Final = (
-    Definition(
-        "hearthwatch_events_total", "counter", ("department", "result"),
-        "Events that departments sent, by what intake made of them.",
-        "`department`: one of the catalogue; `result`: accepted, rejected",
-    ),
-    Definition(
-        "hearthwatch_rejected_total", "counter", ("department", "reason"),
-        "Events that went to the dead letters.",
-        "`reason`: too-large, not-json, not-cloudevent, unknown-type, wrong-department, bad-subject,"
-        " bad-time, bad-data, internal-error",
-    ),
-    Definition(
-        "hearthwatch_dropped_fields_total", "counter", ("type",),
-        "Fields of accepted events that the catalogue does not name, and that were dropped.",
-        "`type`: an event type",
-    ),
-    Definition(
-        "hearthwatch_records_total", "counter", ("stage",),
-        "Records that the stage has worked through and committed.", _STAGES,
-    ),
-    Definition(
-        "hearthwatch_repeats_total", "counter", ("stage",),
-        "Records that came again after a crash or a takeover, and changed nothing.", _STAGES,
-    ),
-    Definition(
-        "hearthwatch_internal_errors_total", "counter", ("stage",),
-        "Records that the program failed on, set aside as dead letters with the reason internal-error.",
-        _STAGES,
-    ),
-    Definition(
-        "hearthwatch_unevaluated_total", "counter", ("stage",),
-        "Moves and midnights that were applied without an evaluation, because the program failed on it.",
-        _STAGES,
-    ),
-    Definition(
-        "hearthwatch_warnings_total", "counter", ("type", "level"),
-        "Warnings that were sent, repeats after a crash included.",
-        "`type`: warning.raised, .upgraded, .lowered, .moved, .cleared, .withdrawn; `level`: one of the"
-        " policy, or none",
-    ),
-    Definition(
-        "hearthwatch_ticks_total", "counter", ("result",),
-        "Midnights in the log of household.facts, one for each partition.",
-        "`result`: applied, ignored (ahead of the broker's clock)",
-    ),
-    Definition(
-        "hearthwatch_caught_up_total", "counter", ("stage",),
-        "Households that were brought to the partition's day between batches.", _STAGES,
-    ),
-    Definition(
-        "hearthwatch_commits_total", "counter", ("stage",), "Commits to the ledger.", _STAGES,
-    ),
-    Definition(
-        "hearthwatch_committed_states_total", "counter", ("stage",),
-        "States written by these commits.", _STAGES,
-    ),
-    Definition(
-        "hearthwatch_refusals_total", "counter", ("stage", "reason"),
-        "Claims and commits that the ledger refused.",
-        "`reason`: fenced (another worker owns the partition), stale (a newer generation does), missing"
-        " (Redis has lost it), ledger (state and log do not fit), unavailable (Redis did not answer)",
-    ),
-    Definition(
-        "hearthwatch_redis_retries_total", "counter", ("stage", "reason"),
-        "Calls to Redis that were tried again.", "`reason`: lost, loading, script, refused-write",
-    ),
-    Definition(
-        "hearthwatch_kafka_retries_total", "counter", ("topic",),
-        "Batches that had to be sent again.", "`topic`: one that the stage sends to",
-    ),
-    Definition(
-        "hearthwatch_processing_seconds", "histogram", ("stage",),
-        "From the fetch of a part of the log (up to 1,000 records) to its commit.", _STAGES, _FINE,
-    ),
-    Definition(
-        "hearthwatch_warning_latency_seconds", "histogram", (),
-        "End to end: from the broker's receipt of the event to the acknowledged warning that it caused."
-        " With `clock: log` times are simulated, and nothing is observed.",
-        "", _WIDE,
-    ),
-    Definition(
-        "hearthwatch_lag_records", "gauge", ("stage", "topic"),
-        "Records of the owned partitions that are not committed yet, summed over them.",
-        f"{_STAGES}; {_TOPICS}",
-    ),
-    Definition(
-        "hearthwatch_partitions", "gauge", ("stage", "state"),
-        "Partitions that this worker has.",
-        "`state`: owned (claimed and at work), stopped (an operator must act, see the log)",
-    ),
-    Definition(
-        "hearthwatch_effects_waiting", "gauge", ("stage",),
-        "Records that were sent and are not acknowledged by the broker yet.", _STAGES,
-    ),
-    Definition(
-        "hearthwatch_households", "gauge", ("level",),
-        "Households of the owned partitions that have a level; add up all workers.",
-        "`level`: one of the policy",
-    ),
-    Definition(
-        "hearthwatch_partition_day", "gauge", ("topic", "partition"),
-        "The day that the partition is at, in days since 1970-01-01.",
-        "`topic`: household.facts; `partition`: a number",
-    ),
-    Definition(
-        "hearthwatch_redis_connected", "gauge", ("stage",),
-        "1 if Redis answered the latest call, else 0.", _STAGES,
-    ),
-    Definition(
-        "hearthwatch_ready", "gauge", ("stage",),
-        "1 if the worker is assigned, has claimed its partitions and is connected, else 0.", _STAGES,
-    ),
-    Definition(
-        "hearthwatch_worker_info", "gauge", ("stage", "worker", "catalog", "policy"),
-        "Always 1; its labels say who this is.",
-        "`worker`: its name; `catalog`, `policy`: first 12 hex digits of the file's SHA-256",
-    ),
-)  # fmt: skip
-#: In the order of the reference page.
-
 _BY_NAME: Final = {definition.name: definition for definition in DEFINITIONS}
 
 
@@ -317,6 +176,38 @@ class StageMetrics:
         self._now = now
         self._stage: Labels = (stage,)
         self._unknown: set[str] = set()
+        self._on_commit: list[Callable[[Lane, Part], None]] = []
+        # A counter that is first seen at 1 has not risen, as far as Prometheus can tell: begin at 0.
+        for name in (
+            "hearthwatch_records_total", "hearthwatch_commits_total", "hearthwatch_committed_states_total",
+            "hearthwatch_repeats_total", "hearthwatch_internal_errors_total", "hearthwatch_unevaluated_total",
+        ):  # fmt: skip
+            self.series.add(name, self._stage, 0)
+        for reason in REFUSALS:
+            self.series.add("hearthwatch_refusals_total", (stage, reason), 0)
+        for reason in RETRIES:
+            self.series.add("hearthwatch_redis_retries_total", (stage, reason), 0)
+
+    def on_commit(self, tell: Callable[[Lane, Part], None]) -> None:
+        """Tell somebody else of commits too."""
+        self._on_commit.append(tell)
+
+    def expect(self, departments: Iterable[str], levels: Iterable[str]) -> None:
+        """Begin what this stage will count about departments or levels at 0."""
+        if self.stage == "intake":
+            for department in departments:
+                for result in ("accepted", "rejected"):
+                    self.series.add("hearthwatch_events_total", (department, result), 0)
+                for reason in REJECTIONS:
+                    self.series.add("hearthwatch_rejected_total", (department, reason), 0)
+        elif self.stage == "household":
+            for level in (*levels, "none"):
+                for type in WARNING_TYPES:
+                    if (level == "none") == (type in ("warning.cleared", "warning.withdrawn")):
+                        self.series.add("hearthwatch_warnings_total", (type, level), 0)
+            self.series.add("hearthwatch_caught_up_total", self._stage, 0)
+            for result in ("applied", "ignored"):
+                self.series.add("hearthwatch_ticks_total", (result,), 0)
 
     def committed(self, lane: Lane, part: Part) -> None:
         """A part is through: its sends are acknowledged and its commit is done."""
@@ -341,6 +232,8 @@ class StageMetrics:
             series.observe(
                 "hearthwatch_warning_latency_seconds", (), [now - at / 1e6 for at in part.received]
             )
+        for tell in self._on_commit:
+            tell(lane, part)
 
     def refused(self, reason: str) -> None:
         """A claim or a commit was refused."""

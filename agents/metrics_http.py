@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -28,14 +29,16 @@ _STATUS: Final = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "
 class Outlook:
     """What can be seen of a running worker (``agents.app.Worker``) from outside."""
 
-    def __init__(self, worker: Any, metrics: StageMetrics) -> None:
+    def __init__(self, worker: Any, metrics: StageMetrics, *, now: Callable[[], float] = time.time) -> None:
         self._worker = worker
+        self._now = now
         self._metrics = metrics
         stage = metrics.stage
         series = metrics.series
         series.watch("hearthwatch_lag_records", self._lag)
         series.watch("hearthwatch_households", self._households)
         series.watch("hearthwatch_partition_day", self._days)
+        series.watch("hearthwatch_partition_day_age_seconds", self._day_ages)
         series.watch("hearthwatch_effects_waiting", lambda: {(stage,): worker.producer.waiting})
         series.watch(
             "hearthwatch_redis_connected", lambda: {(stage,): float(worker.ledger.link.is_connected)}
@@ -119,6 +122,21 @@ class Outlook:
             for tp, lane in list(self._worker.engine.lanes.items())
             if lane.claim.day is not None
         }
+
+    def _day_ages(self) -> Mapping[Labels, float]:
+        """Empty but for a household worker by the wall clock: no other day follows this machine's."""
+        worker = self._worker
+        if worker.midnights is None:
+            return {}
+        now = self._now()
+        calendar = worker.stage.rules.calendar
+        ages: dict[Labels, float] = {}
+        for tp, lane in list(worker.engine.lanes.items()):
+            if lane.claim.day is None:
+                continue
+            over = calendar.midnight_of(lane.claim.day + 1) or calendar.midnight_of(lane.claim.day + 2)
+            ages[tp.topic, str(tp.partition)] = max(0.0, now - over / 1e6)
+        return ages
 
 
 class MetricsServer:

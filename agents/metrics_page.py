@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from agents.metrics import DEFINITIONS, Definition
+from agents.metric_definitions import DEFINITIONS, Definition
 
 HEAD = """\
 # Metrics
@@ -28,8 +28,13 @@ Questions that they answer:
 | Which department sends what we cannot use? | `sum by (department, reason) (rate(hearthwatch_rejected_total[1h]))` |
 | How many households stand at which level? | `sum by (level) (hearthwatch_households)` |
 | Does a partition wait for an operator? | `hearthwatch_partitions{state="stopped"} > 0` |
-| Has a day been missed? | `time() / 86400 - min(hearthwatch_partition_day) > 2` |
-"""
+| Has a day been missed? | `max(hearthwatch_partition_day_age_seconds) > 900` |
+| Which department is silent? | `time() - max by (department) (hearthwatch_department_last_event_timestamp_seconds)` |
+| How full is Redis? | `hearthwatch_redis_memory_used_bytes / hearthwatch_redis_memory_bound_bytes` |
+
+What to be woken for stands in `deploy/prometheus/alerts.yaml`, with a page for each alert in
+[docs/how-to/runbooks](../how-to/runbooks/README.md); dashboards are in `deploy/grafana/dashboards`.
+"""  # noqa: E501 - rows of a table are one line each
 
 
 def page() -> str:

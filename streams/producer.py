@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -32,6 +33,8 @@ FIRST_DELAY_SECONDS: Final = 0.05
 LONGEST_DELAY_SECONDS: Final = 5.0
 #: Keys whose partition is remembered; murmur2 in Python takes 1.5 us, the look-up 0.1.
 _REMEMBERED_KEYS: Final = 500_000
+#: A timestamp's type: the broker's own time, not the producer's.
+_APPENDED: Final = 1
 _NO_HEADERS: Final[list[tuple[str, bytes | None]]] = []
 _FAILURES: Final = (KafkaError, OSError, asyncio.TimeoutError)
 
@@ -91,6 +94,8 @@ class OrderedProducer:
         prefix: begins the topics' names on the broker.
         connect: makes an unstarted AIOKafkaProducer; tests give one that fails.
         on_retry: called with the topic each time a batch has to be sent again.
+        on_ack: called for each batch that the broker stamped with a time of its own: when it was sent, its
+            stamp, when it was acknowledged, in seconds since 1970.
     """
 
     def __init__(
@@ -102,6 +107,7 @@ class OrderedProducer:
         max_batch_bytes: int = MAX_BATCH_BYTES,
         connect: Callable[[], Any] | None = None,
         on_retry: Callable[[str], None] | None = None,
+        on_ack: Callable[[float, float, float], None] | None = None,
     ) -> None:
         self._kafka = dict(kafka)
         self._topics = tuple(topics)
@@ -109,6 +115,7 @@ class OrderedProducer:
         self._max_batch_bytes = max_batch_bytes
         self._connect = connect or self._plain
         self._on_retry = on_retry
+        self._on_ack = on_ack
         self._client: Any = None
         self._connecting = asyncio.Lock()
         self._destinations: dict[str, list[_Destination]] = {}
@@ -237,8 +244,9 @@ class OrderedProducer:
             client = None
             try:
                 client = await self._connected()
+                sent = time.time()
                 future = await client.send_batch(builder, destination.topic, partition=destination.partition)
-                await future
+                placed = await future
             except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
                 if len(pending.records) > 1:
                     self._split(destination)
@@ -252,6 +260,8 @@ class OrderedProducer:
                 if client is not None:
                     self._retire(client)
             else:
+                if self._on_ack is not None and placed.timestamp_type == _APPENDED:
+                    self._on_ack(sent, placed.timestamp / 1000, time.time())
                 break
             if self._on_retry is not None:
                 self._on_retry(destination.topic)

@@ -19,9 +19,12 @@ from faust.types import TP
 from prometheus_client.parser import text_string_to_metric_families
 
 from agents.lanes import Failure, Part
-from agents.metrics import DEFINITIONS, TALLIES, StageMetrics
+from agents.metric_definitions import DEFINITIONS, REJECTIONS
+from agents.metrics import TALLIES, StageMetrics
 from agents.metrics_http import MetricsServer, Outlook
 from agents.metrics_page import page
+from rules.calendar import Calendar
+from streams.deadletters import INTERNAL_ERROR
 from streams.errors import SettingsError
 
 ROOT = Path(__file__).parents[2]
@@ -159,6 +162,7 @@ def _worker() -> Any:
     consumer = SimpleNamespace(assignment=lambda: {one, two}, highwater=ends.__getitem__)
     return SimpleNamespace(
         failure=None,
+        midnights=None,
         config=SimpleNamespace(worker="household-1"),
         engine=SimpleNamespace(lanes=lanes, stopped={}),
         producer=SimpleNamespace(waiting=4),
@@ -206,6 +210,39 @@ async def test_a_scrape_shows_lag_levels_days_and_waiting_effects(
         'hearthwatch_ready{stage="household"} 1.0',
     ):
         assert line in text
+
+
+async def test_by_the_wall_clock_a_scrape_shows_for_how_long_a_day_has_been_over() -> None:
+    worker, metrics = _worker(), StageMetrics("household")
+    # Day 20,000 ends at midnight in Shanghai, 16:00 in UTC.
+    now = 20_001 * 86_400.0 - 8 * 3_600 + 90
+    Outlook(worker, metrics, now=lambda: now)
+    labels = {"topic": "household.facts", "partition": "0"}
+    assert _value(metrics, "hearthwatch_partition_day_age_seconds", **labels) is None, "clock: log"
+    worker.midnights = object()
+    worker.stage = SimpleNamespace(rules=SimpleNamespace(calendar=Calendar("Asia/Shanghai")))
+    assert _value(metrics, "hearthwatch_partition_day_age_seconds", **labels) == 90
+    now -= 100
+    assert _value(metrics, "hearthwatch_partition_day_age_seconds", **labels) == 0
+
+
+def test_what_may_be_counted_begins_at_nought() -> None:
+    """Prometheus sees no rise in a counter whose first value is 1."""
+    for stage, name, labels in (
+        ("intake", "hearthwatch_rejected_total", {"department": "health", "reason": "bad-data"}),
+        ("intake", "hearthwatch_events_total", {"department": "health", "result": "accepted"}),
+        ("person", "hearthwatch_internal_errors_total", {"stage": "person"}),
+        ("person", "hearthwatch_refusals_total", {"stage": "person", "reason": "fenced"}),
+        ("household", "hearthwatch_warnings_total", {"type": "warning.raised", "level": "blue"}),
+        ("household", "hearthwatch_warnings_total", {"type": "warning.cleared", "level": "none"}),
+    ):
+        metrics = StageMetrics(stage)
+        metrics.expect(["health"], ["blue", "red"])
+        assert _value(metrics, name, **labels) == 0, name
+    assert _value(metrics, "hearthwatch_warnings_total", type="warning.raised", level="none") is None
+    reference = (ROOT / "docs" / "reference" / "events.md").read_text("utf-8")
+    for reason in REJECTIONS:
+        assert f"\n### {reason}\n" in reference or reason == INTERNAL_ERROR
 
 
 async def test_ready_means_assigned_claimed_and_connected(served: tuple[Any, StageMetrics, str]) -> None:

@@ -1,0 +1,206 @@
+"""Every metric of a worker: its name, its labels, what it says. The reference page is written from this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+_FINE: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_WIDE: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One metric.
+
+    Attributes:
+        name: in full, with its unit; a counter ends in ``_total``.
+        labels: names of its labels.
+        help: one sentence, for the scrape and for docs/reference/metrics.md.
+        values: what its labels can be, for the reference.
+        buckets: upper bounds in seconds, of a histogram.
+    """
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    help: str
+    values: str = ""
+    buckets: tuple[float, ...] = ()
+
+
+#: Why intake does not take an event (docs/reference/events.md), and the live system's own reason.
+REJECTIONS: Final = (
+    "too-large", "not-json", "not-cloudevent", "unknown-type", "wrong-department", "bad-subject", "bad-time",
+    "bad-data", "internal-error",
+)  # fmt: skip
+REFUSALS: Final[Mapping[str, str]] = {
+    "fenced": "another worker owns the partition",
+    "stale": "a newer generation does",
+    "missing": "Redis has lost it",
+    "ledger": "state and log do not fit",
+    "unavailable": "Redis did not answer",
+}
+WARNING_TYPES: Final = tuple(
+    f"warning.{what}" for what in ("raised", "upgraded", "lowered", "moved", "cleared", "withdrawn")
+)
+RETRIES: Final = ("lost", "loading", "script", "refused-write")
+
+_STAGES = "`stage`: intake, person, household"
+_TOPICS = "`topic`: a topic that the stage reads"
+
+DEFINITIONS: Final = (
+    Definition(
+        "hearthwatch_events_total", "counter", ("department", "result"),
+        "Events that departments sent, by what intake made of them.",
+        "`department`: one of the catalogue; `result`: accepted, rejected",
+    ),
+    Definition(
+        "hearthwatch_rejected_total", "counter", ("department", "reason"),
+        "Events that went to the dead letters.",
+        f"`reason`: {', '.join(REJECTIONS)}",
+    ),
+    Definition(
+        "hearthwatch_dropped_fields_total", "counter", ("type",),
+        "Fields of accepted events that the catalogue does not name, and that were dropped.",
+        "`type`: an event type",
+    ),
+    Definition(
+        "hearthwatch_records_total", "counter", ("stage",),
+        "Records that the stage has worked through and committed.", _STAGES,
+    ),
+    Definition(
+        "hearthwatch_repeats_total", "counter", ("stage",),
+        "Records that came again after a crash or a takeover, and changed nothing.", _STAGES,
+    ),
+    Definition(
+        "hearthwatch_internal_errors_total", "counter", ("stage",),
+        "Records that the program failed on, set aside as dead letters with the reason internal-error.",
+        _STAGES,
+    ),
+    Definition(
+        "hearthwatch_unevaluated_total", "counter", ("stage",),
+        "Moves and midnights that were applied without an evaluation, because the program failed on it.",
+        _STAGES,
+    ),
+    Definition(
+        "hearthwatch_warnings_total", "counter", ("type", "level"),
+        "Warnings that were sent, repeats after a crash included.",
+        "`type`: warning.raised, .upgraded, .lowered, .moved, .cleared, .withdrawn; `level`: one of the"
+        " policy, or none",
+    ),
+    Definition(
+        "hearthwatch_ticks_total", "counter", ("result",),
+        "Midnights in the log of household.facts, one for each partition.",
+        "`result`: applied, ignored (ahead of the broker's clock)",
+    ),
+    Definition(
+        "hearthwatch_caught_up_total", "counter", ("stage",),
+        "Households that were brought to the partition's day between batches.", _STAGES,
+    ),
+    Definition(
+        "hearthwatch_commits_total", "counter", ("stage",), "Commits to the ledger.", _STAGES,
+    ),
+    Definition(
+        "hearthwatch_committed_states_total", "counter", ("stage",),
+        "States written by these commits.", _STAGES,
+    ),
+    Definition(
+        "hearthwatch_refusals_total", "counter", ("stage", "reason"),
+        "Claims and commits that the ledger refused.",
+        "`reason`: "
+        + ", ".join(f"{reason} ({meaning})" for reason, meaning in REFUSALS.items()),
+    ),
+    Definition(
+        "hearthwatch_redis_retries_total", "counter", ("stage", "reason"),
+        "Calls to Redis that were tried again.", f"`reason`: {', '.join(RETRIES)}",
+    ),
+    Definition(
+        "hearthwatch_kafka_retries_total", "counter", ("topic",),
+        "Batches that had to be sent again.", "`topic`: one that the stage sends to",
+    ),
+    Definition(
+        "hearthwatch_processing_seconds", "histogram", ("stage",),
+        "From the fetch of a part of the log (up to 1,000 records) to its commit.", _STAGES, _FINE,
+    ),
+    Definition(
+        "hearthwatch_warning_latency_seconds", "histogram", (),
+        "End to end: from the broker's receipt of the event to the acknowledged warning that it caused."
+        " With `clock: log` times are simulated, and nothing is observed.",
+        "", _WIDE,
+    ),
+    Definition(
+        "hearthwatch_lag_records", "gauge", ("stage", "topic"),
+        "Records of the owned partitions that are not committed yet, summed over them.",
+        f"{_STAGES}; {_TOPICS}",
+    ),
+    Definition(
+        "hearthwatch_partitions", "gauge", ("stage", "state"),
+        "Partitions that this worker has.",
+        "`state`: owned (claimed and at work), stopped (an operator must act, see the log)",
+    ),
+    Definition(
+        "hearthwatch_effects_waiting", "gauge", ("stage",),
+        "Records that were sent and are not acknowledged by the broker yet.", _STAGES,
+    ),
+    Definition(
+        "hearthwatch_households", "gauge", ("level",),
+        "Households of the owned partitions that have a level; add up all workers.",
+        "`level`: one of the policy",
+    ),
+    Definition(
+        "hearthwatch_partition_day", "gauge", ("topic", "partition"),
+        "The day that the partition is at, in days since 1970-01-01.",
+        "`topic`: household.facts; `partition`: a number",
+    ),
+    Definition(
+        "hearthwatch_partition_day_age_seconds", "gauge", ("topic", "partition"),
+        "For how long the partition's day has been over by the worker's clock; 0 while it is today. With"
+        " `clock: log` days are simulated, and nothing is shown.",
+        "`topic`: household.facts; `partition`: a number",
+    ),
+    Definition(
+        "hearthwatch_department_last_event_timestamp_seconds", "gauge", ("department",),
+        "When the broker received the latest record, accepted or not, in the department's owned partitions,"
+        " in seconds since 1970. Nothing of a department that never sent; with `clock: log` nothing at all.",
+        "`department`: one of the catalogue",
+    ),
+    Definition(
+        "hearthwatch_department_silent_after_seconds", "gauge", ("department",),
+        "How long the department may be silent, by the catalogue.",
+        "`department`: one of the catalogue that says so",
+    ),
+    Definition(
+        "hearthwatch_redis_memory_used_bytes", "gauge", ("stage", "server"),
+        "Memory that a server of the ledger uses, as it says itself; seen every 10 s.",
+        f"{_STAGES}; `server`: host and port of a master",
+    ),
+    Definition(
+        "hearthwatch_redis_memory_bound_bytes", "gauge", ("stage", "server"),
+        "Memory that the server may use: its `maxmemory`, or all of its machine's where it has no bound.",
+        f"{_STAGES}; `server`: host and port of a master",
+    ),
+    Definition(
+        "hearthwatch_clock_difference_seconds", "gauge", ("stage", "server"),
+        "How far the worker's clock is ahead of a server's at least, negative if behind; 0 where the answer"
+        " came within what the network may have taken.",
+        f"{_STAGES}; `server`: kafka (the broker's stamp on the latest batch that the stage sent), redis",
+    ),
+    Definition(
+        "hearthwatch_redis_connected", "gauge", ("stage",),
+        "1 if Redis answered the latest call, else 0.", _STAGES,
+    ),
+    Definition(
+        "hearthwatch_ready", "gauge", ("stage",),
+        "1 if the worker is assigned, has claimed its partitions and is connected, else 0.", _STAGES,
+    ),
+    Definition(
+        "hearthwatch_worker_info", "gauge", ("stage", "worker", "catalog", "policy"),
+        "Always 1; its labels say who this is.",
+        "`worker`: its name; `catalog`, `policy`: first 12 hex digits of the file's SHA-256",
+    ),
+)  # fmt: skip
+"""In the order of the reference page."""
