@@ -96,7 +96,13 @@ def _played(
     console.print(Text(ready))
     lines = Lines(tally, language)
     play = Play(
-        settings, catalog, policy, timeline, tally, on_day=(lambda: None) if is_live or quiet else lines.day
+        settings,
+        catalog,
+        policy,
+        timeline,
+        tally,
+        on_day=(lambda: None) if is_live or quiet else lines.day,
+        began=began,
     )
     if is_live:
         with Live(Screen(tally, language), console=console, refresh_per_second=8, vertical_overflow="crop"):

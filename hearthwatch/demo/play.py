@@ -24,8 +24,11 @@ from streams.publish import Publisher
 from streams.records import DEADLETTERS, WARNINGS
 from streams.warnings_topic import WarningsFeed
 
-#: How long the days may take; behind that, days on which no story says anything go together.
+#: How long the days may take, and at least do; behind that, days on which no story speaks go together.
 PLAY_SECONDS: Final = 35.0
+LEAST_SECONDS: Final = 15.0
+#: After its start the demo wants to be at its summary by then, also on a machine that is busy.
+END_SECONDS: Final = 75.0
 #: How long one wait for the stages may be.
 _THROUGH_SECONDS: Final = 60.0
 _MOST_MERGED: Final = 15
@@ -79,7 +82,12 @@ class FeedThread(threading.Thread):
 
 
 class Play:
-    """One run of the demo over a pipeline that is ready."""
+    """One run of the demo over a pipeline that is ready.
+
+    Args:
+        on_day: called after each day.
+        began: when the demo was started, by the monotonic clock.
+    """
 
     def __init__(
         self,
@@ -90,7 +98,7 @@ class Play:
         tally: Tally,
         *,
         on_day: Callable[[], None] = lambda: None,
-        play_seconds: float = PLAY_SECONDS,
+        began: float | None = None,
     ) -> None:
         self._settings = settings
         self._catalog = catalog
@@ -98,7 +106,7 @@ class Play:
         self._timeline = timeline
         self._tally = tally
         self._on_day = on_day
-        self._play_seconds = play_seconds
+        self._end = (time.monotonic() if began is None else began) + END_SECONDS
         self._steps = steps(catalog)
         self._rejected = 0
 
@@ -143,10 +151,11 @@ class Play:
     async def _days(self, publisher: Publisher, flow: Flow) -> None:
         days = self._timeline.days
         began = time.monotonic()
+        budget = min(PLAY_SECONDS, max(LEAST_SECONDS, self._end - began))
         done = 0
         while done < len(days):
             together = [days[done]]
-            is_late = time.monotonic() - began > self._play_seconds * done / len(days)
+            is_late = time.monotonic() - began > budget * done / len(days)
             if is_late and not days[done].told:
                 for day in days[done + 1 : done + _MOST_MERGED]:
                     if day.told:
