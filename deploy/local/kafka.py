@@ -155,8 +155,7 @@ class Kafka:
             "kafka.tools.StorageTool",
             "format",
             "--standalone",
-            "-t",
-            cluster,
+            f"--cluster-id={cluster}",  # in one word: an id may begin with a hyphen
             "-c",
             str(format_file),
         ]
