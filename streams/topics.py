@@ -186,12 +186,6 @@ def create(connection: Connection, topics: Sequence[Topic]) -> tuple[TopicState,
         )
 
 
-def existing(connection: Connection, prefix: str = LIFE) -> frozenset[str]:
-    """Names of the broker's topics that start with a prefix."""
-    with kafka_clients.admin(connection) as admin:
-        return frozenset(name for name in admin.list_topics() if name.startswith(prefix))
-
-
 def _create(admin: Any, topics: Iterable[Topic]) -> frozenset[str]:
     """Create topics; one that somebody else created meanwhile is not in the answer and no error."""
     answer = admin.create_topics(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,6 +43,20 @@ class Broker:
             return read_to_end(with_end, topic)
         finally:
             with_end.close()
+
+    def wait_for(self, topic: str, count: int) -> None:
+        """Wait until so many records stand on a topic."""
+        consumer = kafka_clients.consumer(self.connection)
+        try:
+            partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
+            consumer.assign(partitions)
+            consumer.seek_to_beginning(*partitions)
+            deadline = time.monotonic() + 60
+            while count > 0:
+                assert time.monotonic() < deadline, f"{count} records of {topic} are missing"
+                count -= sum(map(len, consumer.poll(timeout_ms=1000).values()))
+        finally:
+            consumer.close()
 
 
 def read_to_end(consumer: Any, topic: str) -> list[Any]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,13 +72,13 @@ def test_publishing_a_file_prints_a_summary(
 def test_rejected_lines_exit_1_and_stand_beside_the_file(
     life: str, department: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = written(tmp_path / "events.jsonl", [*events(department, 2), b'{"source": "/tests/tru\n'])
+    file = written(tmp_path / "events.jsonl", [*events(department, 2), b'{"source": "/tests/cut\n'])
     assert run(["publish", str(file)]) == 1
     told = capsys.readouterr().out
     assert "2 published" in told
     assert "1 not sent (1 not-json)" in told
     kept = json.loads((tmp_path / "events.jsonl.rejects").read_text())
-    assert (kept["line"], kept["reason"], kept["text"]) == (3, "not-json", '{"source": "/tests/tru')
+    assert (kept["line"], kept["reason"], kept["text"]) == (3, "not-json", '{"source": "/tests/cut')
 
 
 def test_several_files_go_one_after_the_other(
@@ -128,3 +132,26 @@ def test_a_broker_without_topics_says_how_to_make_them(
     file = written(tmp_path / "events.jsonl", events("any", 1))
     assert run(["publish", str(file), "--topic", "life.nowhere"]) == 2
     assert "`hearthwatch topics create`" in capsys.readouterr().err
+
+
+def test_ctrl_c_sends_what_was_read_and_says_where_it_stopped(
+    life: str, department: str, broker: Broker, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hearthwatch", "publish", "-"],
+        env=dict(os.environ),
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        assert process.stdin is not None
+        process.stdin.write(b"".join(events(department, 25)))
+        process.stdin.flush()
+        broker.wait_for(life, 25)  # then it waits for more on its standard input
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert b"25 published" in out
+    assert b"-: interrupted after line 25" in err
