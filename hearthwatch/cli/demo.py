@@ -41,7 +41,7 @@ _LOG_WIDTH = 150
 @click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language.")
 @click.option("--json", "as_json", is_flag=True, help="Print only the summary, as one JSON object.")
 def demo(keep: bool, lang: Language, as_json: bool) -> None:
-    """Watch a small district live through some years, on a real Kafka, in about a minute.
+    """Watch a small district live through twelve years, on a real Kafka, in about a minute.
 
     Starts Kafka, Valkey and the workers on free ports, with data in a folder of their own; publishes what
     happened to 103 synthetic patients, a made-up district and eight families whose stories are told in

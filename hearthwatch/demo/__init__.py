@@ -1,1 +1,1 @@
-"""The demo: a small district lives through some years, on a real broker, in about a minute."""
+"""The demo: a small district lives through twelve years, on a real broker, in about a minute."""
