@@ -13,14 +13,11 @@ from faust.types import TP
 
 from agents.ledger import Claim
 from streams.batches import Slice
-from streams.producer import Headers
+from streams.producer import Headers, Sending
 from streams.records import Origin
 
 #: What an entry of the cache costs beside its bytes: the key, the dict's slot, the objects.
 _ENTRY_BYTES: Final = 200
-
-Sending = tuple[str, bytes | None, bytes | None, Headers]
-"""Topic, key, value, headers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -329,9 +329,7 @@ class Engine:
 
     def _submit(self, lane: Lane, part: Part) -> None:
         """Send what a part sends, and let its commit follow. Nothing is awaited, so the order is kept."""
-        append = self.producer.append
-        for topic, key, value, headers in part.sends:
-            append(topic, key, value, headers)
+        self.producer.extend(part.sends)
         acked = self.producer.send()
         lane.remember(part.states)
         lane.pending.append(part)

@@ -13,7 +13,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import aiokafka
@@ -26,7 +26,8 @@ from streams.partitions import partition_of
 logger = logging.getLogger(__name__)
 
 Headers = Sequence[tuple[str, bytes | None]]
-Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
+Sending = tuple[str, bytes | None, bytes | None, Headers]
+"""Topic, key, value, headers."""
 
 MAX_BATCH_BYTES: Final = 262_144
 FIRST_DELAY_SECONDS: Final = 0.05
@@ -35,12 +36,11 @@ LONGEST_DELAY_SECONDS: Final = 5.0
 _REMEMBERED_KEYS: Final = 500_000
 #: A timestamp's type: the broker's own time, not the producer's.
 _APPENDED: Final = 1
-_NO_HEADERS: Final[list[tuple[str, bytes | None]]] = []
 _FAILURES: Final = (KafkaError, OSError, asyncio.TimeoutError)
 
 
 class _Receipt:
-    """Counts down the batches that one :meth:`OrderedProducer.send` waits for."""
+    """Counts down the destinations that one :meth:`OrderedProducer.send` waits for."""
 
     __slots__ = ("future", "left")
 
@@ -54,35 +54,48 @@ class _Receipt:
             self.future.set_result(None)
 
 
-class _Pending:
-    """A batch that is being filled, waits, or is on its way."""
-
-    __slots__ = ("builder", "receipts", "records")
-
-    def __init__(self, builder: Any) -> None:
-        self.builder = builder
-        self.records: list[Record] = []
-        self.receipts: list[_Receipt] = []
-
-    def add(self, record: Record) -> bool:
-        """Append a record; False where the batch is full or closed."""
-        key, value, headers = record
-        if self.builder.append(timestamp=None, key=key, value=value, headers=headers) is None:
-            return False
-        self.records.append(record)
-        return True
-
-
 class _Destination:
-    """One partition: what goes there, in order; only the head of the queue is on its way."""
+    """One partition: what goes there, in order; at most one batch of it is on its way.
 
-    __slots__ = ("partition", "queue", "task", "topic")
+    Attributes:
+        waiting: records that are in no batch yet.
+        appended, acked: numbers of records so far.
+        receipts: who waits until ``acked`` has reached a number.
+        max_bytes: of a batch; less than the producer's where the topic takes less.
+    """
 
-    def __init__(self, topic: str, partition: int) -> None:
+    __slots__ = ("acked", "appended", "max_bytes", "partition", "receipts", "task", "topic", "waiting")
+
+    def __init__(self, topic: str, partition: int, max_bytes: int) -> None:
         self.topic = topic
         self.partition = partition
-        self.queue: deque[_Pending] = deque()
+        self.max_bytes = max_bytes
+        self.waiting: deque[Sending] = deque()
+        self.appended = 0
+        self.acked = 0
+        self.receipts: deque[tuple[int, _Receipt]] = deque()
         self.task: asyncio.Task[None] | None = None
+
+
+class _Builder(BatchBuilder):  # type: ignore[misc]
+    """What ``create_batch()`` of a client gives, filled in one go; there may be no client just now."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(max_bytes, 0)  # 0: not compressed
+
+    def fill(self, records: Iterable[Sending]) -> int:
+        """Append records until the batch is full (one fits always); how many there are in it."""
+        append = self._builder.append
+        now = int(time.time() * 1000)
+        count = 0
+        for _, key, value, headers in records:
+            found = headers if headers.__class__ is list else list(headers)
+            if append(count, now, key, value, found) is None:
+                break
+            count += 1
+        self._relative_offset = count
+        self.close()
+        return count
 
 
 class OrderedProducer:
@@ -119,9 +132,8 @@ class OrderedProducer:
         self._client: Any = None
         self._connecting = asyncio.Lock()
         self._destinations: dict[str, list[_Destination]] = {}
-        self._partitions: dict[str, dict[bytes, int]] = {}
-        self._touched: dict[_Pending, None] = {}
-        self._touched_destinations: dict[_Destination, None] = {}
+        self._by_key: dict[str, dict[bytes, _Destination]] = {}
+        self._touched: set[_Destination] = set()
         self._retiring: set[asyncio.Task[None]] = set()
         self.waiting = 0
         """Records that were appended and are not acknowledged yet."""
@@ -159,8 +171,10 @@ class OrderedProducer:
                 raise TransportError(
                     f"the topic {name} is missing ({error!r}); make it with `hearthwatch topics create`"
                 ) from error
-            self._destinations[topic] = [_Destination(name, number) for number in range(len(partitions))]
-            self._partitions[topic] = {}
+            self._destinations[topic] = [
+                _Destination(name, number, self._max_batch_bytes) for number in range(len(partitions))
+            ]
+            self._by_key[topic] = {}
 
     def partitions(self, topic: str) -> int:
         """How many partitions a topic had when we started."""
@@ -179,33 +193,35 @@ class OrderedProducer:
         Args:
             partition: where to; by the key unless given, and 0 without a key.
         """
-        destinations = self._destinations[topic]
         if partition is None:
-            partition = 0
-            if key is not None:
-                known = self._partitions[topic]
-                found = known.get(key)
-                if found is None:
-                    if len(known) >= _REMEMBERED_KEYS:
-                        known.clear()
-                    found = known[key] = partition_of(key, len(destinations))
-                partition = found
-        destination = destinations[partition]
-        record: Record = (key, value, list(headers) if headers else _NO_HEADERS)
-        queue = destination.queue
-        pending = queue[-1] if queue else None
-        if pending is None or not pending.add(record):
-            pending = _Pending(self._builder())
-            pending.add(record)  # the first record of a batch always fits
-            queue.append(pending)
-        if pending not in self._touched:
-            self._touched[pending] = None
-            self._touched_destinations[destination] = None
+            self.extend([(topic, key, value, headers)])
+            return
+        destination = self._destinations[topic][partition]
+        destination.waiting.append((topic, key, value, headers))
+        self._touched.add(destination)
         self.waiting += 1
 
-    def _builder(self) -> Any:
-        # What create_batch() of a client gives; but there may be no client just now. 0: not compressed.
-        return BatchBuilder(self._max_batch_bytes, 0)
+    def extend(self, records: Sequence[Sending]) -> None:
+        """Add records, in their order; see :meth:`append`."""
+        by_key = self._by_key
+        touch = self._touched.add
+        for record in records:
+            topic, key = record[0], record[1]
+            destination = by_key[topic].get(key) if key is not None else self._destinations[topic][0]
+            if destination is None:
+                assert key is not None
+                destination = self._remember(topic, key)
+            destination.waiting.append(record)
+            touch(destination)
+        self.waiting += len(records)
+
+    def _remember(self, topic: str, key: bytes) -> _Destination:
+        destinations = self._destinations[topic]
+        known = self._by_key[topic]
+        if len(known) >= _REMEMBERED_KEYS:
+            known.clear()
+        found = known[key] = destinations[partition_of(key, len(destinations))]
+        return found
 
     def send(self) -> asyncio.Future[None]:
         """Send everything appended since the last call.
@@ -217,29 +233,39 @@ class OrderedProducer:
         if not self._touched:
             receipt.future.set_result(None)
             return receipt.future
-        for pending in self._touched:
-            pending.receipts.append(receipt)
-        for destination in self._touched_destinations:
+        for destination in self._touched:
+            # What is on its way has left `waiting`; all of it was appended, not all of it acknowledged.
+            destination.receipts.append((destination.appended + len(destination.waiting), receipt))
             if destination.task is None:
                 destination.task = asyncio.ensure_future(self._run(destination))
         self._touched.clear()
-        self._touched_destinations.clear()
         return receipt.future
 
     async def _run(self, destination: _Destination) -> None:
-        queue = destination.queue
+        waiting = destination.waiting
+        receipts = destination.receipts
         try:
-            while queue:
-                pending = queue[0]
-                pending.builder.close()
-                await self._deliver(destination, pending)
+            while waiting:
+                builder = _Builder(destination.max_bytes)
+                count = builder.fill(waiting)
+                records = [waiting.popleft() for _ in range(count)]
+                destination.appended += count
+                if not await self._deliver(destination, builder, records):
+                    continue
+                destination.acked += count
+                self.waiting -= count
+                while receipts and receipts[0][0] <= destination.acked:
+                    receipts.popleft()[1].one_acked()
         finally:
             destination.task = None
 
-    async def _deliver(self, destination: _Destination, pending: _Pending) -> None:
-        """Send the head of a queue until it is acknowledged, however long that takes."""
+    async def _deliver(self, destination: _Destination, builder: Any, records: list[Sending]) -> bool:
+        """Send a batch until it is acknowledged, however long that takes.
+
+        Returns:
+            False if it is too large for its topic: its records wait again, for smaller batches.
+        """
         delay = FIRST_DELAY_SECONDS
-        builder = pending.builder
         while True:
             client = None
             try:
@@ -248,12 +274,14 @@ class OrderedProducer:
                 future = await client.send_batch(builder, destination.topic, partition=destination.partition)
                 placed = await future
             except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
-                if len(pending.records) > 1:
-                    self._split(destination)
-                    return
+                if len(records) > 1:
+                    destination.max_bytes = builder.size() // 2
+                    destination.waiting.extendleft(reversed(records))
+                    destination.appended -= len(records)
+                    return False
                 logger.error(
                     "a record of %d bytes is too large for %s (%r): raise its max.message.bytes; again",
-                    len(pending.records[0][1] or b""), destination.topic, error,
+                    len(records[0][2] or b""), destination.topic, error,
                 )  # fmt: skip
             except _FAILURES as error:
                 logger.warning("sending to %s-%d: %r; again", destination.topic, destination.partition, error)
@@ -262,39 +290,13 @@ class OrderedProducer:
             else:
                 if self._on_ack is not None and placed.timestamp_type == _APPENDED:
                     self._on_ack(sent, placed.timestamp / 1000, time.time())
-                break
+                return True
             if self._on_retry is not None:
                 self._on_retry(destination.topic)
             await asyncio.sleep(delay)
             delay = min(delay * 2, LONGEST_DELAY_SECONDS)
-            builder = self._rebuilt(pending)
-        destination.queue.popleft()
-        self._acked(pending)
-
-    def _rebuilt(self, pending: _Pending) -> Any:
-        builder = self._builder()
-        for key, value, headers in pending.records:
-            builder.append(timestamp=None, key=key, value=value, headers=headers)
-        builder.close()
-        return builder
-
-    def _split(self, destination: _Destination) -> None:
-        """Put two halves at the head of the queue in place of a batch that is too large for its topic."""
-        whole = destination.queue.popleft()
-        middle = len(whole.records) // 2
-        for records in (whole.records[middle:], whole.records[:middle]):
-            half = _Pending(self._builder())
-            for record in records:
-                half.add(record)
-            half.receipts = list(whole.receipts)
-            destination.queue.appendleft(half)
-        for receipt in whole.receipts:
-            receipt.left += 1
-
-    def _acked(self, pending: _Pending) -> None:
-        self.waiting -= len(pending.records)
-        for receipt in pending.receipts:
-            receipt.one_acked()
+            builder = _Builder(destination.max_bytes)
+            builder.fill(records)
 
     async def _connected(self) -> Any:
         async with self._connecting:
@@ -326,10 +328,10 @@ class OrderedProducer:
         await asyncio.gather(*tasks, return_exceptions=True)
         for several in self._destinations.values():
             for destination in several:
-                for pending in destination.queue:
-                    for receipt in pending.receipts:
-                        receipt.future.cancel()
-                destination.queue.clear()
+                for _, receipt in destination.receipts:
+                    receipt.future.cancel()
+                destination.receipts.clear()
+                destination.waiting.clear()
         client, self._client = self._client, None
         if client is not None:
             await _stop(client)
