@@ -23,10 +23,8 @@ from hearthwatch.settings import load_settings
 from streams import kafka_clients
 from streams.errors import TransportError
 from streams.kafka_reach import why_not
+from tests.deploy.elsewhere import kafka_variables, redis_variables, secured_kafka
 from tests.ledger.homes import HOMES, Home, certificates, redis_server, started
-
-USER = "hearthwatch"
-PASSWORD = "a password of several words"
 
 
 @pytest.fixture(scope="module")
@@ -36,52 +34,17 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory: pytest.TempPathFactory, files: Path) -> Iterator[str]:
-    """The address of a broker that wants TLS, our certificate, user and password."""
-    plain, controller, valkey, port = free_ports(4)
-    keystore = files / "kafka.pem"
-    keystore.write_bytes((files / "server.key").read_bytes() + (files / "server.pem").read_bytes())
-    jaas = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-    stack = Stack(
-        tmp_path_factory.mktemp("secured"),
-        plain,
-        valkey,
-        kafka_controller_port=controller,
-        kafka_scram_users={USER: PASSWORD},
-        kafka_options={
-            "listeners": f"PLAINTEXT://127.0.0.1:{plain},CONTROLLER://127.0.0.1:{controller},"
-            f"SECURE://127.0.0.1:{port}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{plain},SECURE://127.0.0.1:{port}",
-            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL",
-            "listener.name.secure.sasl.enabled.mechanisms": ",".join(SCRAM_MECHANISMS),
-            **{f"listener.name.secure.{one.lower()}.sasl.jaas.config": jaas for one in SCRAM_MECHANISMS},
-            "listener.name.secure.ssl.client.auth": "required",
-            "ssl.keystore.type": "PEM",
-            "ssl.keystore.location": str(keystore),
-            "ssl.truststore.type": "PEM",
-            "ssl.truststore.location": str(files / "ca.pem"),
-        },
-    )
-    stack.up()
-    yield f"127.0.0.1:{port}"
-    stack.down()
+    with secured_kafka(tmp_path_factory.mktemp("secured"), files) as address:
+        yield address
 
 
 @pytest.fixture
 def kafka_settings(
     secured: str, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> pytest.MonkeyPatch:
-    (tmp_path / "password").write_text(PASSWORD + "\n")
-    for name, value in {
-        "DATA_DIR": str(tmp_path),
-        "KAFKA_BOOTSTRAP": secured,
-        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
-        "KAFKA_USERNAME": USER,
-        "KAFKA_PASSWORD_FILE": str(tmp_path / "password"),
-        "KAFKA_CA_FILE": str(files / "ca.pem"),
-        "KAFKA_CERT_FILE": str(files / "client.pem"),
-        "KAFKA_KEY_FILE": str(files / "client.key"),
-    }.items():
-        monkeypatch.setenv(f"HEARTHWATCH_{name}", value)
+    monkeypatch.setenv("HEARTHWATCH_DATA_DIR", str(tmp_path))
+    for name, value in kafka_variables(secured, files, tmp_path).items():
+        monkeypatch.setenv(name, value)
     return monkeypatch
 
 
@@ -159,20 +122,9 @@ def test_a_broker_that_another_authority_vouches_for_is_not_trusted(
 
 def set_redis(monkeypatch: pytest.MonkeyPatch, home: Home, folder: Path) -> None:
     """Say where a home is by settings alone."""
-    address = home.address
-    values = {
-        "DATA_DIR": str(folder),
-        "REDIS_URL": address.url,
-        "REDIS_CLUSTER": str(address.cluster).lower(),
-        "REDIS_CA_FILE": address.tls_ca or "",
-        "REDIS_CERT_FILE": address.tls_certificate or "",
-        "REDIS_KEY_FILE": address.tls_key or "",
-    }
-    if address.password:
-        (folder / "redis-password").write_text(address.password)
-        values["REDIS_PASSWORD_FILE"] = str(folder / "redis-password")
-    for name, value in values.items():
-        monkeypatch.setenv(f"HEARTHWATCH_{name}", value)
+    monkeypatch.setenv("HEARTHWATCH_DATA_DIR", str(folder))
+    for name, value in redis_variables(home, folder).items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="module", params=["redis-tls", "redis-cluster", "valkey-cluster"])
