@@ -18,11 +18,13 @@ from rules.calendar import NEVER
 from rules.compile import Rules
 from rules.household import Effect, Household
 from streams.errors import LedgerError
+from streams.origins import fields, origin_fields, origin_header
 from streams.records import (
     DEADLETTERS,
     HOUSEHOLD_FACTS,
     WARNINGS,
     Message,
+    Origin,
     Release,
     Tick,
     Transfer,
@@ -114,7 +116,7 @@ class HouseholdStage(Stage):
         groups: dict[str, list[tuple[Any, Message, int]]] = {}
         for raw, message in read:
             if isinstance(message, Tick):
-                day = self._tick(part, raw, message, day)
+                day = self._tick(lane, part, raw, message, day)
                 continue
             marks[message.channel] = message.number
             today = day_of(message.received)
@@ -126,7 +128,7 @@ class HouseholdStage(Stage):
             else:
                 group.append((raw, message, day))
         moved: Counter[int] = Counter()
-        led: list[tuple[int, tuple[Effect, ...], int]] = []
+        led: list[tuple[int, tuple[Effect, ...], Message]] = []
         for id, group in groups.items():
             home = self._open(id, lane.states)
             for raw, message, day_then in group:
@@ -142,22 +144,23 @@ class HouseholdStage(Stage):
                 else:
                     home.applied.append((message, day_then, offset, True))
                 if effects:
-                    led.append((offset, effects, message.received))
+                    led.append((offset, effects, message))
             self._close(part, home, moved)
         led.sort(key=_offset)  # what is sent to one partition is numbered by offset, and must not go back
-        for _, effects, received in led:
-            self._send(part, effects, received)
+        for _, effects, message in led:
+            self._send(part, effects, message.received, message.origin)
         self._count_levels(lane, part, moved)
         lane.marks.update(marks)
         lane.day = part.day = day
         part.tallies["records", self.name] += part.count
 
-    def _tick(self, part: Part, raw: Any, tick: Tick, day: int | None) -> int | None:
+    def _tick(self, lane: Lane, part: Part, raw: Any, tick: Tick, day: int | None) -> int | None:
         if self.clock == "wall" and tick.received > raw.timestamp * 1000:
             part.tallies["ticks", "ignored"] += 1
             logger.warning(
                 "a tick at offset %d is %d s ahead of the broker's clock: ignored; check the clocks",
                 raw.offset, tick.received // 1_000_000 - raw.timestamp // 1000,
+                extra=fields(lane.tp.topic, lane.tp.partition, raw.offset),
             )  # fmt: skip
             return day
         part.tallies["ticks", "applied"] += 1
@@ -188,13 +191,24 @@ class HouseholdStage(Stage):
                 name = self.levels[level - 1]
                 lane.counts[name] = part.counts[name] = lane.counts.get(name, 0) + change
 
-    def _send(self, part: Part, effects: Iterable[Effect], received: int | None) -> None:
+    def _send(
+        self, part: Part, effects: Iterable[Effect], received: int | None, origin: Origin | None = None
+    ) -> None:
         for effect in effects:
             key = effect.household.encode()
             if isinstance(effect, Transfer):
                 part.sends.append((HOUSEHOLD_FACTS, key, encode(effect), ()))
             else:
-                part.sends.append((WARNINGS, key, effect.body, WARNING_HEADERS))
+                headers = WARNING_HEADERS
+                # A midnight has no event behind it; on a replay another record may bring it along.
+                if origin is not None and effect.reason != "day":
+                    headers = [*WARNING_HEADERS, origin_header(origin)]
+                part.sends.append((WARNINGS, key, effect.body, headers))
+                if logger.isEnabledFor(logging.DEBUG):
+                    more = {} if headers is WARNING_HEADERS or origin is None else origin_fields(origin)
+                    logger.debug(
+                        "warning %s: %s", effect.id, effect.type, extra={"warning": effect.id, **more}
+                    )
                 part.tallies["warnings", effect.type, effect.level or "none"] += 1
                 if received is not None:
                     part.received.append(received)
@@ -223,6 +237,7 @@ class HouseholdStage(Stage):
         logger.error(
             "%s-%d offset %d: a move was applied without an evaluation: %s, traceback %s",
             lane.tp.topic, lane.tp.partition, raw.offset, type(error).__name__, traceback_digest(error),
+            extra=fields(lane.tp.topic, lane.tp.partition, raw.offset, message.origin),
         )  # fmt: skip
         part.tallies["unevaluated", self.name] += 1
         more: list[Effect] = []

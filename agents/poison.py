@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 from agents.lanes import Failure
 from agents.signals import Signals
 from streams.deadletters import INTERNAL_ERROR, dead_letter_headers
+from streams.origins import fields
 from streams.producer import Headers, OrderedProducer
 from streams.records import DEADLETTERS, Origin
 
@@ -112,6 +113,7 @@ class SetAside:
         logger.error(
             "internal-error at %s-%d offset %d: %s, traceback %s",
             failure.topic, failure.partition, failure.offset, type(failure.error).__name__, digest,
+            extra=fields(failure.topic, failure.partition, failure.offset, failure.origin),
         )  # fmt: skip
         if digest not in self._told and len(self._told) < 1_000:
             self._told.add(digest)

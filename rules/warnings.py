@@ -46,6 +46,7 @@ class Warning:
         type: ``warning.raised`` and so on.
         level: id of the level, or None.
         day: today, since 1970-01-01.
+        reason: ``fact``, ``day`` and so on.
         body: the structured CloudEvent, JSON in UTF-8.
     """
 
@@ -54,6 +55,7 @@ class Warning:
     type: str
     level: str | None
     day: int
+    reason: str
     body: bytes
 
 
@@ -99,7 +101,7 @@ def warning(
             "policy": {"id": policy.id, "version": policy.version, "digest": rules.digest},
         },
     }
-    return Warning(home.id, id, type, level, today, _encode(body))
+    return Warning(home.id, id, type, level, today, occasion.reason, _encode(body))
 
 
 def dimensions(score: Score, rules: Rules) -> dict[str, int]:
