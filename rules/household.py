@@ -21,7 +21,9 @@ from streams.events import Event
 from streams.records import About, Cause, Member, Message, Release, Transfer, Update
 from streams.records import Fact as FactMessage
 
-__all__ = ["Effect", "Household", "Resident", "Warning", "catch_up", "decode", "encode", "new", "step"]
+__all__ = [
+    "Effect", "Household", "Resident", "Warning", "adopt", "catch_up", "decode", "encode", "new", "step",
+]  # fmt: skip
 
 Effect = Warning | Transfer
 """What a step leads to: a warning for the topic, or a transfer to another household."""
@@ -78,6 +80,31 @@ def catch_up(
     return state, tuple(work.effects)
 
 
+def adopt(state: Household, *, rules: Rules, day: int, received: int) -> tuple[Household, tuple[Effect, ...]]:
+    """Let another policy take over: the household is evaluated anew, with the reason ``policy``.
+
+    The level keeps its rank, or becomes the highest that there is. A household of which nothing is known, or
+    that the policy has evaluated already, stays as it is.
+
+    Args:
+        state: has caught up with ``day`` under the policy before; is used up.
+        rules: the new policy.
+        received: when its activation was received, in microseconds since 1970.
+    """
+    if state.day is None or state.digest == rules.digest:
+        return state, ()
+    work = _Step(state, rules, day, "", 0, True)
+    before = Before(min(state.level, len(rules.policy.levels)), state.score, state.community)
+    state.level = before.level
+    work.renew()
+    state.fall_day = day  # another catalogue may keep events for another time
+    work.let_pass(day)
+    policy = rules.policy
+    cause = {"policy": policy.id, "version": policy.version}
+    work.evaluate(Occasion("policy", cause, received), day, before)
+    return state, tuple(work.effects)
+
+
 class _Step:
     """One step at work: the state is changed in place, effects are collected."""
 
@@ -103,7 +130,7 @@ class _Step:
         if home.day is None:
             home.day = self.day
         if home.digest != rules.digest:
-            self._renew()
+            self.renew()
         while home.next_day <= self.day:
             day = max(home.next_day, home.day)
             midnight = rules.calendar.midnight_of(day)
@@ -116,11 +143,11 @@ class _Step:
             if not self.scoring:
                 self._spoil()
                 break
-            if self._pass(day) or self.is_due:
+            if self.let_pass(day) or self.is_due:
                 self.evaluate(Occasion("day", {"day": day_text(day)}, midnight), day)
         home.day = max(home.day, self.day)
 
-    def _pass(self, day: int) -> bool:
+    def let_pass(self, day: int) -> bool:
         """Let one midnight pass; return whether it may have changed the score."""
         home = self.home
         if home.fall_day > day:
@@ -137,7 +164,7 @@ class _Step:
                 is_changed = True
         return recompute(home, self.rules, day) or is_changed
 
-    def _renew(self) -> None:
+    def renew(self) -> None:
         """Caches are for another policy, or for none: put days and points right."""
         home = self.home
         self.is_due = True
