@@ -163,6 +163,12 @@ DEFINITIONS: Final = (
         "`topic`: household.facts; `partition`: a number",
     ),
     Definition(
+        "hearthwatch_snapshot_age_seconds", "gauge", ("topic", "partition"),
+        "For how long changes of an owned partition have been waiting for a snapshot, or 0: a rebuild reads"
+        " the log from there.",
+        "`topic`: person.events, household.facts; `partition`: a number",
+    ),
+    Definition(
         "hearthwatch_department_last_event_timestamp_seconds", "gauge", ("department",),
         "When the broker received the latest record, accepted or not, in the department's owned partitions,"
         " in seconds since 1970. Nothing of a department that never sent; with `clock: log` nothing at all.",
