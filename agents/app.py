@@ -61,7 +61,7 @@ class WorkerConfig:
         worker: its name, in logs and in the ledger.
         instance: the group's static member id; a restart within ``session_seconds`` then moves nothing.
         metrics_host, metrics_port: where metrics are served; no port: nowhere.
-        max_fetch: records in one fetch. max_part: records in one commit.
+        max_fetch: records in one fetch. max_part: in one commit, unless the stage's own number.
         max_outstanding: records that are fetched and not committed, before fetching waits.
         cache_bytes: encoded states kept in memory for each partition.
     """
@@ -79,7 +79,7 @@ class WorkerConfig:
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
     max_fetch: int = 4_000
-    max_part: int = 1_000
+    max_part: int | None = None
     max_outstanding: int = 20_000
     cache_bytes: int = 16_777_216
     session_seconds: float = 10.0

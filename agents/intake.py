@@ -31,6 +31,7 @@ class Intake(Stage):
     """Decodes, validates and repartitions what is sent on ``life.<department>``."""
 
     name: ClassVar[str] = "intake"
+    max_part: ClassVar[int] = 4_000
 
     def __init__(self, catalog: Catalog) -> None:
         self.topics = [life_topic(department) for department in catalog.departments]

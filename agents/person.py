@@ -15,6 +15,7 @@ class PersonStage(Stage):
     """Folds ``person.events`` by :func:`rules.person.step`; registry events alone write a state."""
 
     name: ClassVar[str] = "person"
+    max_part: ClassVar[int] = 2_000
 
     def __init__(self) -> None:
         self.topics = (PERSON_EVENTS,)
@@ -45,16 +46,17 @@ class PersonStage(Stage):
             else:
                 state = lane.states[id]
                 before = known[id] = None if state is None else person.decode(state)
+            sent = len(part.sends)
             try:
                 after, messages = step(before, record, channel=channel, offset=raw.offset)
-                sends = [(HOUSEHOLD_FACTS, m.household.encode(), encode(m), ()) for m in messages]
+                for message in messages:
+                    add((HOUSEHOLD_FACTS, message.household.encode(), encode(message), ()))
             except Exception as error:  # noqa: BLE001 - set aside, whatever it is
+                del part.sends[sent:]
                 fail(part, lane, raw, record.origin, error)
                 continue
             if after is not None:
                 known[id] = changed[id] = after
-            for send in sends:
-                add(send)
         part.states = {id: person.encode(after) for id, after in changed.items()}
         part.tallies["records", self.name] += part.count
 

@@ -76,6 +76,8 @@ class Stage(ABC):
     """What it reads."""
     sends_to: Sequence[str]
     """What it sends to."""
+    max_part: ClassVar[int] = 1_000
+    """Records in one commit: 500 to 1,000 states in one are the sweet spot, without states it is more."""
 
     @abstractmethod
     def read(self, lane: Lane, part: Part, records: Sequence[Any]) -> tuple[Any, Iterable[str]]:
@@ -94,7 +96,7 @@ class Engine:
 
     Args:
         prefix: begins the topics' names on the broker.
-        max_part: records, and so about keys, in one commit; 500 to 1,000 is the sweet spot.
+        max_part: records in one commit; what the stage says unless given.
         cache_bytes: encoded states that are kept for each lane.
     """
 
@@ -109,7 +111,7 @@ class Engine:
         prefix: str = "",
         monitor: Monitor | None = None,
         signals: Signals | None = None,
-        max_part: int = 1_000,
+        max_part: int | None = None,
         cache_bytes: int = 16_777_216,
     ) -> None:
         self.stage = stage
@@ -119,7 +121,7 @@ class Engine:
         self.prefix = prefix
         self.monitor: Monitor = monitor or Silent()
         self.signals = signals or Signals()
-        self.max_part = max_part
+        self.max_part = max_part or stage.max_part
         self.cache_bytes = cache_bytes
         self.lanes: dict[TP, Lane] = {}
         self.stopped: dict[TP, str] = {}
