@@ -103,12 +103,14 @@ class _Policy:
             policy["parameters"] = self.draw_parameters()
         policy["dimensions"] = self.draw_dimensions()
         policy["levels"] = self.draw_levels()
-        names = draw.sample(NAMES, draw.randint(2, len(NAMES)))
+        names = draw.sample(NAMES, min(len(NAMES), draw.choice([1, 1, 2, 4, 6, 9, len(NAMES)])))
         tiers = [draw.choice([PERSON, PERSON, HOUSEHOLD, HOUSEHOLD, "members"]) for _ in names]
         self.person_indicators = [name for name, tier in zip(names, tiers, strict=True) if tier == PERSON]
         indicators = [self.indicator(name, tier) for name, tier in zip(names, tiers, strict=True)]
         if self.chance(0.4):
             indicators.insert(draw.randint(0, len(indicators)), self.presence())
+        if self.chance(0.25):
+            indicators.append(self.growing())
         policy["indicators"] = indicators
         return policy
 
@@ -250,6 +252,35 @@ class _Policy:
             "measure": "count",
             "points": {"at_least": {"1": "30"}},
         }
+
+    def growing(self) -> Node:
+        """Days since something, of several members or as a percentage: it changes on days of its own."""
+        draw = self.draw
+        types = self.types_about(PERSON)
+        across = draw.choice(["sum", "max", "per_member", "per_member"])
+        node: dict[str, Node] = {
+            "id": "since",
+            "title": {"en": "Since", "zh": "久"},
+            "dimension": draw.choice(self.dimensions),
+            "tier": HOUSEHOLD,
+            "from": draw.choice(types),
+            "measure": "days_since",
+            "across": across,
+            "points": {
+                draw.choice(["at_least", "at_most"]): {
+                    str(draw.randint(0, 12)): self.worth(),
+                    str(draw.randint(13, 40)): self.worth(),
+                    str(draw.randint(41, 300)): self.worth(),
+                }
+            },
+        }
+        if self.chance(0.5):
+            node["percent_of"] = {
+                "from": draw.choice(types),
+                "measure": draw.choice(["days_since", "count"]),
+                "across": draw.choice(["sum", "max", "per_member"]),
+            }
+        return node
 
     def household(self, node: dict[str, Node], kind: str, is_money: bool) -> bool:
         draw = self.draw
