@@ -146,7 +146,8 @@ def read_lines(file: BinaryIO) -> Iterator[bytes]:
         *lines, rest = (rest + block).split(b"\n")
         yield from lines
         if len(rest) > LONGEST_LINE:
-            rest = rest[: LONGEST_LINE + 1]
+            # Its end tells a line of blanks, which is skipped, from one that is too long.
+            rest = rest[:LONGEST_LINE] + (rest.strip(b" \t\r")[:1] or b" ")
     if rest:
         yield rest
 

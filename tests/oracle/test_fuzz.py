@@ -34,3 +34,27 @@ def test_until_is_a_real_date(text: str) -> None:
     """A faulty option ends with status 2 (policy, section 7); ISO week dates are none of ours."""
     with pytest.raises(ProgramFailedError, match="is no date"):
         in_process()(replace(generate(1, 5), until=text))
+
+
+GOOD = generate(3, 10).lines[0]
+LONG_LINES = {
+    "blanks and an event, without line feed": ((GOOD, b" " * 70_000 + GOOD), False),
+    "blanks and an event": ((GOOD, b" " * 70_000 + GOOD), True),
+    "blanks alone": ((GOOD, b" " * 70_000), False),
+    "blanks longer than a read, and a letter": ((GOOD, b" " * 3_000_000 + b"x", GOOD), True),
+    "blanks longer than a read": ((GOOD, b"\t" * 3_000_000, GOOD), True),
+    "letters longer than a read": ((b"x" * 3_000_000, GOOD), True),
+    "64 KiB, and one more": (
+        (GOOD[:-1] + b" " * (65_536 - len(GOOD)) + b"}", GOOD + b" " * (65_537 - len(GOOD))),
+        True,
+    ),
+    "carriage returns": ((GOOD + b"\r", b"\r"), False),
+    "nothing": ((), True),
+}
+
+
+@pytest.mark.parametrize("name", LONG_LINES)
+def test_lines_of_odd_lengths(name: str) -> None:
+    """Blank lines are skipped but counted, whatever their length; others are too large over 64 KiB."""
+    lines, ended = LONG_LINES[name]
+    assert difference_of(replace(generate(3, 10), lines=lines, ended=ended), in_process()) is None
