@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from deploy.local.prometheus import PROMETHEUS_PORT
 from deploy.local.stack import KAFKA_PORT, VALKEY_PORT, default_data_dir, default_jars_dir
 from streams.errors import SettingsError
 
@@ -111,6 +112,8 @@ class Settings(BaseSettings):
     """Port on which the embedded Kafka talks to itself."""
     valkey_port: Port = _setting(VALKEY_PORT, _PORT, _LOCAL)
     """Port of the embedded Valkey, on 127.0.0.1 only."""
+    prometheus_port: Port = _setting(PROMETHEUS_PORT, _PORT, _LOCAL)
+    """Port of the Prometheus that `hearthwatch up --observe` starts, on 127.0.0.1 only."""
 
     kafka_bootstrap: str = _setting(
         None, "host:port, several with commas between", _CLUSTER, "the embedded Kafka (`127.0.0.1:19092`)"

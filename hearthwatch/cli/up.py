@@ -16,9 +16,11 @@ import click
 import psutil
 
 from deploy.local import free_ports
+from deploy.local.prometheus import Prometheus
 from hearthwatch.cli.local import reporting
 from hearthwatch.cli.worker import STAGES, metrics_port_of
 from hearthwatch.connections import local_stack
+from hearthwatch.observing import prometheus_of, say_where, start_observing
 from hearthwatch.running import prepare, uses_local
 from hearthwatch.settings import Settings, load_settings
 from hearthwatch.supervisor import (
@@ -59,6 +61,11 @@ DOWN_SECONDS: Final = 90.0
     metavar="STAGE=N",
     help="More than one worker of a stage, such as household=2; give it again for another stage.",
 )
+@click.option(
+    "--observe",
+    is_flag=True,
+    help="Also run Prometheus with the alert rules, where it is installed (Debian: apt install prometheus).",
+)
 @click.option("--as-detached", is_flag=True, hidden=True, help="Be the process that --detach leaves.")
 @click.option("--stops-servers", is_flag=True, hidden=True, help="Stop the embedded servers at the end.")
 def up(
@@ -67,6 +74,7 @@ def up(
     clock: Literal["wall", "log"] | None,
     detach: bool,
     scale: tuple[str, ...],
+    observe: bool,
     as_detached: bool,
     stops_servers: bool,
 ) -> None:
@@ -82,6 +90,7 @@ def up(
     files = catalog_and_policy(settings)
     folder = RunFolder(settings.data_dir)
     lock = folder.lock()
+    observer: Prometheus | None = None
     try:
         folder.end_leftovers()
         if not as_detached:  # whoever started us has done it
@@ -99,15 +108,23 @@ def up(
             os.close(lock)
             lock = -1
             # The detached process takes the lock; whoever comes in between makes that one fail.
-            _detach(folder, settings, scale, environment, stops_servers)
+            _detach(folder, settings, scale, environment, stops_servers, observe)
             stops_servers = False
+            if observe:
+                say_where(settings)
             return
+        if observe:
+            with reporting() as report:
+                observer = start_observing(settings, workers, report)
+            say_where(settings)
         state = RunState(
             os.getpid(), time.time(), as_detached, stops_servers,
             str(settings.catalog), str(settings.policy), settings.clock,
         )  # fmt: skip
         asyncio.run(_supervise(Supervisor(folder, state, workers, environment=environment), settings))
     finally:
+        if observer is not None:
+            observer.down()
         if stops_servers and not folder.keep_servers_file.exists():
             with reporting() as report:
                 local_stack(settings).down(report)
@@ -157,11 +174,13 @@ def _detach(
     scale: tuple[str, ...],
     environment: dict[str, str],
     stops_servers: bool,
+    observe: bool,
 ) -> None:
     """Start the supervisor as a process of its own, and wait until its workers are ready."""
     command = [sys.executable, "-m", "hearthwatch", "up", "--as-detached"]
     command += [word for one in scale for word in ("--scale", one)]
     command += ["--stops-servers"] if stops_servers else []
+    command += ["--observe"] if observe else []
     with folder.supervisor_log.open("wb") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
@@ -220,6 +239,8 @@ def down(keep_servers: bool) -> None:
         click.echo(f"{len(state.workers)} workers stopped.")
     left = folder.end_leftovers()
     folder.forget()
+    if prometheus_of(settings).down():
+        click.echo("Prometheus stopped.")
     if left:
         click.echo(f"{left} workers of a supervisor that was killed are stopped.")
     if uses_local(settings) and not keep_servers:
