@@ -341,7 +341,8 @@ class Supervisor:
     def _change(self, worker: WorkerState, state: State) -> None:
         worker.state = state
         self._save()
-        self._on_change(worker)
+        with contextlib.suppress(OSError):  # whoever watched has closed the other end of a pipe
+            self._on_change(worker)
 
     def _save(self) -> None:
         with contextlib.suppress(OSError):  # a full disk must not stop the workers

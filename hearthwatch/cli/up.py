@@ -88,6 +88,7 @@ def up(
     settings = load_settings(catalog=catalog, policy=policy, clock=clock)
     workers = planned_workers(settings, counts_of(scale))
     files = catalog_and_policy(settings)
+    signal.signal(signal.SIGTERM, _interrupt)  # until the supervisor takes signals over
     folder = RunFolder(settings.data_dir)
     lock = folder.lock()
     observer: Prometheus | None = None
@@ -131,6 +132,11 @@ def up(
         folder.keep_servers_file.unlink(missing_ok=True)
         if lock >= 0:
             os.close(lock)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """SIGTERM is as good as Ctrl-C: what was started so far is stopped."""
+    raise KeyboardInterrupt
 
 
 async def _supervise(supervisor: Supervisor, settings: Settings) -> None:

@@ -66,6 +66,7 @@ async def test_due_gives_the_earliest_first_and_no_more_than_asked(ledger: Ledge
     assert await ledger.due(mine, 30, 2) == ["a", "b"]
     assert await ledger.due(mine, 30, 9) == ["a", "b", "c"]
     assert await ledger.due(mine, 9, 9) == []
+    assert [await ledger.overdue(STAGE, TOPIC, 3, day) for day in (9, 10, 31)] == [0, 1, 4]
 
 
 async def test_partitions_stages_and_ledgers_do_not_touch_each_other(link: RedisLink, ledger: Ledger) -> None:
@@ -126,11 +127,11 @@ async def test_adopting_lets_a_group_made_anew_claim_and_fences_the_old_one(ledg
     old = await claim(ledger, generation=900)
     await ledger.commit(old, next_offset=44, states={"h": b"kept"})
     assert await ledger.adopt(STAGE, [(TOPIC, 3), (TOPIC, 4)]) == 1
+    with pytest.raises(FencedError):
+        await ledger.commit(old, next_offset=45)
     new = await claim(ledger, generation=1)
     assert new.next_offset == 44
     assert await ledger.load(new, ["h"]) == [b"kept"]
-    with pytest.raises(FencedError):
-        await ledger.commit(old, next_offset=45)
 
 
 async def test_of_concurrent_claims_only_the_last_may_commit(
@@ -163,7 +164,7 @@ async def test_a_commit_of_5000_keys_in_every_field(ledger: Ledger) -> None:
         next_days=dict.fromkeys(keys, 7),
         counts={key: number for number, key in enumerate(keys)},
     )
-    assert await ledger.load(mine, keys) == [key.encode() * 9 for key in keys]
+    assert await ledger.load(mine, keys + keys) == [key.encode() * 9 for key in keys + keys]
     assert len(await ledger.due(mine, 7, 10_000)) == 5000
     after = await claim(ledger)
     assert after.marks == mine.marks

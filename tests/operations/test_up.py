@@ -157,6 +157,7 @@ def test_a_second_up_is_refused_while_one_runs(program: Program) -> None:
 
 def test_another_policy_catalogue_or_clock_is_refused_and_says_what_to_do(program: Program) -> None:
     program("down", "--keep-servers")
+    assert "household: 2 partitions" in program("ledger", "adopt")
     changed = {}
     for what, path in (
         ("policy", ROOT / "rules" / "policies" / "wuchang.yaml"),
