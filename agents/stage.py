@@ -29,7 +29,7 @@ from agents.ledger import Claim, FencedError, Ledger, LedgerMissingError, StaleC
 from agents.poison import SetAside
 from agents.signals import Signals
 from streams.batches import Batch, Consumer, Slice
-from streams.errors import LedgerError, RedisUnavailableError
+from streams.errors import LedgerError, TransportError
 from streams.producer import OrderedProducer
 
 logger = logging.getLogger(__name__)
@@ -156,7 +156,7 @@ class Engine:
             claim: Claim = await self.ledger.claim(
                 self.stage.name, tp.topic, tp.partition, generation, self.worker
             )
-        except (StaleClaimError, RedisUnavailableError) as error:
+        except (StaleClaimError, TransportError) as error:
             logger.warning("%s-%d is not claimed: %s", tp.topic, tp.partition, error)
             self._refused("stale" if isinstance(error, StaleClaimError) else "unavailable", tp)
             self._reclaim_later(tp)
@@ -175,7 +175,9 @@ class Engine:
 
     def admit(self, tp: TP, offset: int, earliest: int, end: int) -> bool:
         """Whether the log fits the claim: deleted records are told, a log that is too short stops it."""
-        lane = self.lanes[tp]
+        lane = self.lanes.get(tp)
+        if lane is None:  # given up meanwhile
+            return False
         if offset > end:
             self._stop(
                 tp,
@@ -311,6 +313,10 @@ class Engine:
             except LedgerError as error:
                 self._halt(lane, str(error))
                 return False
+            except Exception:
+                logger.exception("%s-%d: work between batches failed", lane.tp.topic, lane.tp.partition)
+                self._drop(lane, "the program failed")
+                return False
             self._submit(lane, part)
         return True
 
@@ -365,7 +371,7 @@ class Engine:
             raise
         except FencedError as error:
             self._fenced(lane, error)
-        except RedisUnavailableError as error:
+        except TransportError as error:
             self._drop(lane, str(error))
         except LedgerError as error:
             self._halt(lane, str(error))
@@ -428,8 +434,10 @@ class Engine:
         asyncio.get_running_loop().call_later(delay, self._reclaim, tp)
 
     def _reclaim(self, tp: TP) -> None:
-        if not self.is_closing and tp not in self.lanes and tp not in self.stopped:
-            self.consumer.reclaim(tp)
+        if self.is_closing or tp in self.lanes or tp in self.stopped:
+            return
+        if not self.consumer.reclaim(tp):
+            self._reclaim_later(tp)
 
     def _refused(self, reason: str, tp: TP) -> None:
         self.monitor.refused(reason)

@@ -226,11 +226,14 @@ class Consumer(driver.Consumer):
             await asyncio.wait([task], timeout=5.0)
         return {}
 
-    def reclaim(self, tp: TP) -> None:
-        """Go back to where the owner's next claim says that this partition stands."""
+    def reclaim(self, tp: TP) -> bool:
+        """Go back to where the owner's next claim says that this partition stands.
+
+        Returns:
+            False if a claim is under way already, whose end is not known: ask again later.
+        """
         self._unseat(tp)
-        if tp in self.assignment():
-            self._begin({tp})
+        return tp not in self.assignment() or self._begin({tp}) is not None
 
     def halt(self, tp: TP) -> None:
         """Fetch nothing of a partition until :meth:`reclaim` or the next assignment."""

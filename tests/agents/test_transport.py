@@ -1,0 +1,142 @@
+"""The Faust transport: found by its scheme, whole fetches, positions that follow the ledger alone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import faust.transport
+import pytest
+from faust.types import TP
+
+import streams.batches
+from streams.errors import BrokerUnavailableError
+from tests.agents.rig import DEADLINE, Counting, Rig
+from tests.agents.test_stage import agrees, made, numbered
+
+
+def test_faust_finds_the_transport_by_its_scheme() -> None:
+    """The entry point of the installed package."""
+    assert faust.transport.by_url("batched://127.0.0.1") is streams.batches.Transport
+
+
+async def test_a_fetch_that_a_seek_overtook_is_dropped_and_made_again(rig: Rig) -> None:
+    made(rig, partitions=1)
+    sent = numbered(500)
+    worker, signals = rig.worker(Counting(), max_part=50, max_fetch=100)
+    await worker.start()
+    await signals.wait("claimed")
+    consumer = worker.engine.consumer
+    getmany = consumer._thread.getmany
+    tp = TP(rig.prefix + "in", 0)
+    overtaken = 0
+
+    async def overtaking(*args: Any, **options: Any) -> Any:
+        nonlocal overtaken
+        found = await getmany(*args, **options)
+        if found and overtaken < 2:
+            overtaken += 1
+            epoch = worker.engine.lanes[tp].claim.epoch
+            worker.engine._drop(worker.engine.lanes[tp], "a test")
+            worker.engine._reclaim(tp)
+            await signals.wait("claimed", lambda facts: facts["epoch"] > epoch)
+            await asyncio.wait(list(consumer._claiming.values()))  # the seek, which follows the claim
+        return found
+
+    consumer._thread.getmany = overtaking
+    await rig.send("in", sent)
+    await rig.through("counting", "in", signals)
+    assert overtaken == 2
+    assert consumer.overlapped_fetches >= 2
+    await agrees(rig, sent)
+    assert len(await rig.read("out")) == len(sent)
+
+
+async def test_a_slice_that_does_not_follow_the_last_one_is_not_computed(rig: Rig) -> None:
+    """Should Faust lose a batch on its way, its records are fetched again; none is passed over."""
+    made(rig, partitions=1)
+    sent = numbered(300)
+    stage = Counting()
+    worker, signals = rig.worker(stage, max_fetch=100)
+    await worker.start()
+    await signals.wait("claimed")
+    take = worker.engine.take
+    lost = asyncio.Event()
+
+    async def losing(batch: Any) -> None:
+        if lost.is_set():
+            await take(batch)
+        lost.set()
+
+    worker.engine.take = losing  # type: ignore[method-assign]
+    await rig.send("in", sent[:100])
+    await asyncio.wait_for(lost.wait(), DEADLINE)
+    await rig.send("in", sent[100:])
+    dropped = await signals.wait("dropped")
+    assert "the chain is broken" in dropped["why"]
+    await rig.through("counting", "in", signals)
+    await agrees(rig, sent)
+
+
+async def test_a_claim_that_finds_no_server_is_made_again(rig: Rig) -> None:
+    made(rig, partitions=2)
+    sent = numbered(100)
+    await rig.send("in", sent)
+    worker, signals = rig.worker(Counting())
+    claim = worker.ledger.claim
+    failed = 0
+
+    async def failing(*args: Any) -> Any:
+        nonlocal failed
+        if failed < 2:
+            failed += 1
+            raise BrokerUnavailableError("no broker, in a test")
+        return await claim(*args)
+
+    worker.ledger.claim = failing  # type: ignore[method-assign]
+    await worker.start()
+    await signals.wait("refused", lambda facts: facts["reason"] == "unavailable")
+    await rig.through("counting", "in", signals)
+    await agrees(rig, sent)
+
+
+async def test_a_topics_beginning_may_be_gone(rig: Rig) -> None:
+    """Offsets that retention has deleted before the first start are passed over."""
+    made(rig, partitions=1)
+    sent = numbered(100)
+    await rig.send("in", sent)
+    from kafka.admin import KafkaAdminClient
+    from kafka.structs import TopicPartition
+
+    admin = KafkaAdminClient(bootstrap_servers=rig.stack.kafka_bootstrap)
+    try:
+        admin.delete_records({TopicPartition(rig.prefix + "in", 0): 40})
+    finally:
+        admin.close()
+    worker, signals = rig.worker(Counting())
+    await worker.start()
+    await rig.through("counting", "in", signals)
+    await agrees(rig, sent[40:])
+    assert worker.engine.consumer.offset_gaps == 1
+
+
+@pytest.mark.parametrize("partitions", [1, 12])
+async def test_one_message_stands_for_one_fetch(rig: Rig, partitions: int) -> None:
+    """All partitions of a fetch travel together, so that many partitions do not mean many messages."""
+    made(rig, partitions=partitions)
+    sent = numbered(600, keys=200)
+    await rig.send("in", sent)
+    worker, signals = rig.worker(Counting())
+    batches: list[int] = []
+    take = worker.engine.take
+
+    async def noting(batch: Any) -> None:
+        batches.append(len(batch))
+        await take(batch)
+
+    worker.engine.take = noting  # type: ignore[method-assign]
+    await worker.start()
+    await rig.through("counting", "in", signals)
+    await agrees(rig, sent)
+    assert sum(batches) >= partitions
+    assert max(batches) > 1 or partitions == 1
