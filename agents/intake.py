@@ -6,6 +6,7 @@ apart by (source, id), registry events by (time, source, id), hop records about 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -15,6 +16,7 @@ from streams.catalog import Catalog
 from streams.deadletters import dead_letter_headers
 from streams.envelope import Decoder
 from streams.errors import DecodeError
+from streams.origins import fields
 from streams.records import (
     DEADLETTERS,
     HOUSEHOLD_FACTS,
@@ -25,6 +27,8 @@ from streams.records import (
     encode,
 )
 from streams.topics import LIFE, life_topic
+
+logger = logging.getLogger(__name__)
 
 
 class Intake(Stage):
@@ -71,6 +75,9 @@ class Intake(Stage):
                 )
                 add((DEADLETTERS, record.key, record.value, headers))
                 part.tallies["rejected", department, error.reason] += 1
+                if logger.isEnabledFor(logging.DEBUG):
+                    place = fields(topic, partition, record.offset)
+                    logger.debug("rejected: %s", error.reason, extra={**place, "reason": error.reason})
             except Exception as error:  # noqa: BLE001 - set aside, whatever it is
                 part.failures.append(
                     Failure(

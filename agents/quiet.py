@@ -27,8 +27,8 @@ class RateLimit(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record is written."""
-        if record.name.partition(".")[0] not in LIMITED:
-            return True
+        if record.name.partition(".")[0] not in LIMITED or record.levelno <= logging.DEBUG:
+            return True  # whoever asks for debugging wants every line
         key = (record.name, record.levelno, str(record.msg)[:200])
         now = self._now()
         state = self._seen.get(key)

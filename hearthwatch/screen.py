@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import shutil
 import sys
 import time
@@ -19,6 +20,8 @@ from rich.text import Text
 
 from hearthwatch.settings import Settings
 from hearthwatch.supervisor import RunState, WorkerState, ask_ready, last_lines
+
+logger = logging.getLogger(__name__)
 
 REFRESH_SECONDS: Final = 1.0
 COLOURS: Final = {
@@ -56,10 +59,18 @@ class Lines:
             "ready": f" (pid {worker.pid}, {worker.url}/metrics)",
             "waiting": f": it died with status {worker.last_exit} and is started again; see {worker.log}",
         }.get(worker.state, "")
-        click.echo(f"{time.strftime('%H:%M:%S')} {worker.name} {worker.state}{more}")
+        self._say(f"{worker.name} {worker.state}{more}", worker)
         everyone = self._state.workers
         if worker.state == "ready" and all(one.state == "ready" for one in everyone):
-            click.echo(f"{time.strftime('%H:%M:%S')} all {len(everyone)} workers are ready")
+            self._say(f"all {len(everyone)} workers are ready")
+
+    def _say(self, text: str, worker: WorkerState | None = None) -> None:
+        if self._settings.log_format == "json":
+            fields = {} if worker is None else {"worker": worker.name, "state": worker.state}
+            level = logging.WARNING if fields.get("state") == "waiting" else logging.INFO
+            logger.log(level, "%s", text, extra=fields)
+        else:
+            click.echo(f"{time.strftime('%H:%M:%S')} {text}")
 
     @contextlib.asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:

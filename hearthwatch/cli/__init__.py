@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Any
 import click
 
 from hearthwatch import __version__
+from hearthwatch.logs import log_to_stderr, quiet
 from streams.errors import FileFaults, HearthwatchError, InputError, TransportError
 
 COMMANDS: dict[str, str] = {
@@ -102,7 +102,8 @@ class LazyGroup(click.Group):
     metavar="FILE",
     help="Read settings from this TOML or YAML file (as HEARTHWATCH_CONFIG does).",
 )
-def root(config: str | None) -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Also show what the clients of Kafka and Redis log.")
+def root(config: str | None, verbose: bool) -> None:
     """Watch over families in difficulty: department life events in, explained household warnings out.
 
     Settings come from HEARTHWATCH_* variables or a file; docs/reference/settings.md lists them all.
@@ -110,10 +111,10 @@ def root(config: str | None) -> None:
     if config is not None:
         # In the environment, so that worker processes started from here read the same file.
         os.environ["HEARTHWATCH_CONFIG"] = os.path.abspath(config)  # noqa: PTH100 - must not follow links
-
-
-#: aiokafka logs a refused connection that becomes the text of one error; workers set up logs of their own.
-logging.getLogger("aiokafka").addHandler(logging.NullHandler())
+    if verbose:
+        log_to_stderr("info", "text")
+    else:
+        quiet()
 
 
 def main(args: list[str] | None = None) -> None:

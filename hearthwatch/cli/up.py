@@ -20,6 +20,7 @@ from deploy.local.prometheus import Prometheus
 from hearthwatch.cli.local import reporting
 from hearthwatch.cli.worker import STAGES, metrics_port_of
 from hearthwatch.connections import local_stack
+from hearthwatch.logs import log_to_stderr
 from hearthwatch.observing import prometheus_of, say_where, start_observing
 from hearthwatch.running import prepare, uses_local
 from hearthwatch.settings import Settings, load_settings
@@ -143,6 +144,8 @@ async def _supervise(supervisor: Supervisor, settings: Settings) -> None:
     from hearthwatch.screen import Lines, LiveTable
 
     on_terminal = sys.stdout.isatty() and not supervisor.state.detached
+    if not on_terminal:
+        log_to_stderr(settings.log_level, settings.log_format)
     screen = LiveTable(supervisor.state, settings) if on_terminal else Lines(supervisor.state, settings)
     supervisor.watch(screen.changed)
     async with screen.shown():

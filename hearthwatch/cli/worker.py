@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -12,6 +13,9 @@ import click
 from hearthwatch.logs import log_to_stderr
 from hearthwatch.settings import Settings, load_settings
 from hearthwatch.worker_config import worker_config
+from streams.errors import HearthwatchError, InputError, TransportError
+
+logger = logging.getLogger(__name__)
 
 STAGES = ("intake", "person", "household")
 
@@ -45,19 +49,32 @@ def worker(
     each. Metrics, /healthz and /readyz are served over HTTP.
     """
     settings = load_settings(worker_name=name)
-    log_to_stderr(settings.log_level, settings.log_format)
+    name = settings.worker_name or f"{stage}-{os.getpid()}"
+    log_to_stderr(settings.log_level, settings.log_format, stage=stage, worker=name)
     if supervised:
         leave_with_parent()
     port = metrics_port if metrics_port is not None else metrics_port_of(settings, stage)
     config = worker_config(
         settings,
-        name=settings.worker_name or f"{stage}-{os.getpid()}",
+        name=name,
         is_static=settings.worker_name is not None,
         metrics_port=port,
     )
     from agents.app import run_worker
 
-    run_worker(stage, config)
+    try:
+        run_worker(stage, config)
+    except HearthwatchError as error:
+        # Its text alone is for people; whoever collects lines of JSON needs a line.
+        if settings.log_format == "json":
+            logger.critical("%s", error, extra={"error": type(error).__name__})
+            click.get_current_context().exit(status_of(error))
+        raise
+
+
+def status_of(error: HearthwatchError) -> int:
+    """The exit status that the root of the command line gives it."""
+    return 2 if isinstance(error, InputError) else 3 if isinstance(error, TransportError) else 1
 
 
 def metrics_port_of(settings: Settings, stage: str) -> int:
