@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 #: How long after midnight a tick waits for intake and person at most.
 PATIENCE_SECONDS: Final = 300.0
 CHECK_SECONDS: Final = 5.0
+#: A tick that has not moved the day after so long is appended again: it may have been ignored.
+AGAIN_SECONDS: Final = 300.0
 
 
 def steps(catalog: Catalog) -> Sequence[tuple[str, Sequence[str]]]:
@@ -158,7 +160,7 @@ class Midnights:
         self._calendar = calendar
         self._now = now
         self._patience = patience_seconds
-        self._appended: dict[TP, int] = {}
+        self._appended: dict[TP, tuple[int, float]] = {}
         # What intake had sent when it was past a midnight: where person has to be.
         self._person_targets: tuple[int, dict[At, int]] | None = None
 
@@ -179,7 +181,7 @@ class Midnights:
             lane
             for lane in self._engine.lanes.values()
             # A partition that has no day yet has no household either.
-            if lane.day is not None and max(lane.day, self._appended.get(lane.tp, lane.day)) < today
+            if lane.day is not None and self._ticked_until(lane.tp, lane.day, today) < today
         ]
         if not behind:
             return 0
@@ -192,12 +194,23 @@ class Midnights:
         for lane in behind:
             if lane.is_dropped or lane.day is None:
                 continue
-            for tick in ticks(self._calendar, max(lane.day, self._appended.get(lane.tp, lane.day)), today):
+            for tick in ticks(self._calendar, self._ticked_until(lane.tp, lane.day, today), today):
                 self._engine.producer.append(HOUSEHOLD_FACTS, None, encode(tick), partition=lane.partition)
                 count += 1
-            self._appended[lane.tp] = today
+            self._appended[lane.tp] = (today, time.monotonic())
         await self._engine.producer.send()
         return count
+
+    def _ticked_until(self, tp: TP, day: int, today: int) -> int:
+        """The day up to which a partition has its ticks, as far as they can be relied on.
+
+        A tick of a clock that ran ahead is ignored by whoever reads it; once the clock is right again, what
+        was appended then counts for nothing.
+        """
+        last, at = self._appended.get(tp, (day, 0.0))
+        if last > today or time.monotonic() - at > AGAIN_SECONDS:
+            return day
+        return max(day, last)
 
     async def _is_upstream_past(self, day: int, midnight_us: int) -> bool:
         stage, topics = self._intake

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -197,6 +198,47 @@ async def test_a_tick_of_a_clock_that_is_ahead_is_ignored(rig: Rig) -> None:
     await rig.through("household", HOUSEHOLD_FACTS, signals)
     (lane,) = worker.engine.lanes.values()
     assert lane.day == DAY
+
+
+async def test_a_clock_that_jumped_a_year_ahead_and_back_costs_no_midnight(rig: Rig) -> None:
+    """No partition's day follows it, and when it is right again the day comes."""
+    plan = planned(CATALOG, clock="wall", life_partitions=1, person_partitions=1, household_partitions=1)
+    rig.topics(
+        {topic.name: topic.partitions for topic in plan}, {topic.name: topic.settings for topic in plan}
+    )
+    await rig.send(HOUSEHOLD_FACTS, [(b"~p1", encode(ill(1)))])
+    worker, signals = await started(rig, "wall")
+    await rig.through("household", HOUSEHOLD_FACTS, signals)
+    midnights = worker.midnights
+    assert midnights is not None
+    today = ZONE.day_of(int(time.time() * 1e6))
+    right = midnight(today) / 1e6 + 600
+    midnights._now = lambda: midnight(today + 365) / 1e6 + 600
+    assert await midnights.check() == today + 365 - DAY
+    await rig.through("household", HOUSEHOLD_FACTS, signals)
+    (lane,) = worker.engine.lanes.values()
+    assert lane.day == today, "of its ticks only those count that the broker's clock has passed"
+    # Had it been a day behind meanwhile, it would get that day now, and not in a year.
+    lane.day = today - 1
+    midnights._now = lambda: right
+    assert await midnights.check() == 1
+
+
+async def test_a_tick_that_did_not_move_the_day_is_appended_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(rig, partitions=1)
+    await rig.send(HOUSEHOLD_FACTS, [(b"~p1", encode(ill(1)))])
+    worker, signals = await started(rig, "wall")
+    await rig.through("household", HOUSEHOLD_FACTS, signals)
+    midnights = worker.midnights
+    assert midnights is not None
+    midnights._now = lambda: midnight(DAY + 1) / 1e6 + 600
+    (lane,) = worker.engine.lanes.values()
+    lane.is_closing = True  # it takes nothing in
+    assert [await midnights.check(), await midnights.check()] == [1, 0]
+    monkeypatch.setattr("agents.ticks.AGAIN_SECONDS", -1.0)
+    assert await midnights.check() == 1
 
 
 async def test_many_households_catch_up_between_batches(rig: Rig) -> None:
