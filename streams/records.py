@@ -154,9 +154,23 @@ class Tick(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=5):
     received: int
 
 
+class Activate(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=6):
+    """From here on in the log of one partition of ``household.facts`` the policy of an activation holds.
+
+    ``number`` is that of ``hearthwatch.policies``, ``digest`` that of :class:`streams.policies.Activation`;
+    ``received``: when the activation was received there, in microseconds since 1970. It moves no day.
+    """
+
+    number: int
+    digest: str
+    received: int
+
+
 Message = About | Fact | Update | Release | Transfer
 #: What is keyed by a household.
 
 encode = msgspec.msgpack.Encoder().encode
 decode_person_record = msgspec.msgpack.Decoder(PersonRecord).decode
-decode_household_record = msgspec.msgpack.Decoder(About | Fact | Update | Release | Transfer | Tick).decode
+decode_household_record = msgspec.msgpack.Decoder(
+    About | Fact | Update | Release | Transfer | Tick | Activate
+).decode

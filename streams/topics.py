@@ -1,9 +1,10 @@
 """The topics: what each is for, and the settings that the design needs of it.
 
 `life.<department>` holds what departments sent, `person.events` and `household.facts` what the stages tell
-each other, `warnings` and `deadletters` what comes out, `hearthwatch.ledger` what the ledger is. A topic that
-exists with other settings is named, never silently used: a wrong timestamp type or a retention that is too
-short is found out only when days or records are already lost.
+each other, `warnings` and `deadletters` what comes out, `hearthwatch.ledger` what the ledger is and
+`hearthwatch.policies` what it goes by. A topic that exists with other settings is named, never silently
+used: a wrong timestamp type or a retention that is too short is found out only when days or records are
+already lost.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from streams import kafka_clients
 from streams.catalog import Catalog
 from streams.errors import TransportError
 from streams.kafka_clients import Connection
+from streams.policies import MAX_BYTES as MAX_POLICIES_BYTES
+from streams.policies import POLICIES
 from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, PERSON_EVENTS, WARNINGS
 
 Clock = Literal["wall", "log"]
@@ -150,6 +153,17 @@ def planned(
             1,
             {"cleanup.policy": "compact", **safe},
             "what the ledger is and which partitions have started",
+        ),
+        topic(
+            POLICIES,
+            1,
+            {
+                **kept,
+                **(stamped if clock == "wall" else by_publisher),
+                "max.message.bytes": str(MAX_POLICIES_BYTES + 65_536),
+                **safe,
+            },
+            "activated policies with their catalogues, numbered",
         ),
     )
 
