@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
+from agents.deciding import Monitor, Stage
 from agents.flow import Flow
 from agents.household import HouseholdStage
 from agents.intake import Intake
@@ -26,7 +27,7 @@ from agents.quiet import RateLimit
 from agents.redis_link import RedisHome, RedisLink
 from agents.senders import Senders
 from agents.signals import Signals
-from agents.stage import Engine, Monitor, Stage
+from agents.stage import Engine
 from agents.surroundings import Surroundings
 from agents.ticks import Midnights
 from rules.compile import compile_policy

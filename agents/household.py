@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, ClassVar, Final, Literal
 
+from agents.deciding import Stage
 from agents.lanes import Lane, Part
 from agents.person import fail
 from agents.poison import traceback_digest
-from agents.stage import Engine, Stage
+from agents.stage import Engine
 from rules import household
 from rules.calendar import NEVER
 from rules.compile import Rules

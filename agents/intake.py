@@ -10,8 +10,8 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
+from agents.deciding import Stage
 from agents.lanes import Failure, Lane, Part
-from agents.stage import Stage
 from streams.catalog import Catalog
 from streams.deadletters import dead_letter_headers
 from streams.envelope import Decoder

@@ -7,14 +7,14 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from faust.types import TP
 
 from agents.ledger import Claim
-from streams.batches import Slice
 from streams.producer import Headers, Sending
 from streams.records import Origin
+from streams.slices import Slice
 
 #: What an entry of the cache costs beside its bytes: the key, the dict's slot, the objects.
 _ENTRY_BYTES: Final = 200
@@ -53,6 +53,8 @@ class Part:
         counts: bounded counters, absolute.
         tallies: what metrics are told when the commit is through, by name and label.
         received: when what caused each warning was received, in microseconds since 1970.
+        wakes: work between batches may be due after it.
+        is_early: it needs what :attr:`agents.stage.Engine.look` finds out, before it can be decided.
         began: on the monotonic clock, for metrics.
         task: brings it to its commit.
     """
@@ -69,6 +71,8 @@ class Part:
     failures: list[Failure] = field(default_factory=list)
     tallies: Counter[tuple[str, ...]] = field(default_factory=Counter)
     received: list[int] = field(default_factory=list)
+    wakes: bool = False
+    is_early: bool = False
     began: float = field(default_factory=time.monotonic)
     task: asyncio.Task[None] | None = None
 
@@ -81,13 +85,14 @@ class Lane:
         next: the offset after the last record that was computed (the claim's is the committed one).
         day, marks, counts: likewise ahead of the claim's.
         states: encoded states by key, None for a key without one; also those that wait for their commit.
+        memo: what the stage keeps of the lane beside its states.
         is_dropped: nothing of it may be committed any more.
         is_closing: nothing new may be begun.
     """
 
     __slots__ = (
         "cached_bytes", "claim", "counts", "day", "generation", "is_closing", "is_dropped", "lock", "marks",
-        "next", "partition", "pending", "states", "sweeping", "tail", "topic", "tp",
+        "memo", "next", "partition", "pending", "states", "sweeping", "tail", "topic", "tp",
     )  # fmt: skip
 
     def __init__(self, tp: TP, claim: Claim, generation: int, topic: str | None = None) -> None:
@@ -105,6 +110,7 @@ class Lane:
         self.pending: deque[Part] = deque()
         self.tail: asyncio.Task[None] | None = None
         self.sweeping: asyncio.Task[None] | None = None
+        self.memo: Any = None
         self.lock = asyncio.Lock()
         self.is_dropped = False
         self.is_closing = False

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
+from agents.deciding import Stage
 from agents.lanes import Failure, Lane, Part
-from agents.stage import Stage
 from rules import person
 from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, PERSON_EVENTS, decode_person_record, encode
 

@@ -1,7 +1,7 @@
 """The loop that every stage runs: claim, fetch, load, decide, send, commit; and the next one meanwhile.
 
-A stage (:class:`Stage`) only decides: records and states in, sends and states out. The :class:`Engine` does
-the rest, for each partition in a lane of its own:
+A stage (:class:`agents.deciding.Stage`) only decides: records and states in, sends and states out. The
+:class:`Engine` does the rest, for each partition in a lane of its own:
 
 * on assignment the partition is claimed in the ledger, which says where it stands, and fenced;
 * a part of the log is decoded, missing states are loaded, the stage decides;
@@ -18,19 +18,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, Final
 
 from faust.types import TP
 
+from agents.deciding import Monitor, Silent, Stage
 from agents.lanes import Lane, Part
 from agents.ledger import Claim, FencedError, Ledger, LedgerMissingError, StaleClaimError
 from agents.poison import SetAside
 from agents.signals import Signals
-from streams.batches import Batch, Consumer, Slice
+from streams.batches import Consumer
 from streams.errors import LedgerError, TransportError
 from streams.producer import OrderedProducer
+from streams.slices import Batch, Slice
 
 logger = logging.getLogger(__name__)
 
@@ -40,55 +41,6 @@ DEPTH: Final = 2
 RECLAIM_SECONDS: Final = 1.0
 LONGEST_RECLAIM_SECONDS: Final = 30.0
 DRAIN_SECONDS: Final = 10.0
-
-
-class Monitor(Protocol):
-    """What the engine tells metrics, per commit and never per record."""
-
-    def committed(self, lane: Lane, part: Part) -> None:
-        """A part is through."""
-
-    def refused(self, reason: str) -> None:
-        """A claim or a commit was refused."""
-
-    def partitions(self, owned: int, stopped: int) -> None:
-        """How many partitions this worker owns and how many of them are stopped."""
-
-
-class Silent:
-    """A monitor that does nothing."""
-
-    def committed(self, lane: Lane, part: Part) -> None:
-        """See :class:`Monitor`."""
-
-    def refused(self, reason: str) -> None:
-        """See :class:`Monitor`."""
-
-    def partitions(self, owned: int, stopped: int) -> None:
-        """See :class:`Monitor`."""
-
-
-class Stage(ABC):
-    """What a stage decides. It does no I/O and knows no partition but the lane that it is given."""
-
-    name: ClassVar[str]
-    topics: Sequence[str]
-    """What it reads."""
-    sends_to: Sequence[str]
-    """What it sends to."""
-    max_part: ClassVar[int] = 1_000
-    """Records in one commit: 500 to 1,000 states in one are the sweet spot, without states it is more."""
-
-    @abstractmethod
-    def read(self, lane: Lane, part: Part, records: Sequence[Any]) -> tuple[Any, Iterable[str]]:
-        """Decode records; and the keys whose states :meth:`decide` will look up in ``lane.states``."""
-
-    @abstractmethod
-    def decide(self, lane: Lane, part: Part, read: Any) -> None:
-        """Fill a part from what :meth:`read` returned, and move the lane's marks and day on."""
-
-    def begin(self, engine: Engine, lane: Lane) -> None:  # noqa: B027 - most stages have none
-        """A lane was claimed, or its day has moved: work between batches may be due."""
 
 
 class Engine:
@@ -127,6 +79,8 @@ class Engine:
         self.stopped: dict[TP, str] = {}
         """Partitions that wait for an operator, and why."""
         self._set_aside = set_aside
+        self.look: Callable[[], Awaitable[None]] | None = None
+        """Finds out what a part that is early has to know."""
         self._consumer: Callable[[], Consumer] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._delays: dict[TP, float] = {}
@@ -262,12 +216,17 @@ class Engine:
             try:
                 read, keys = self.stage.read(lane, part, records)
                 await self._load(lane, keys)
+                if part.is_early and self.look is not None:
+                    await self.look()
                 if not self._is_live(lane):
                     return False
                 day = lane.day
                 self.stage.decide(lane, part, read)
             except FencedError as error:
                 self._fenced(lane, error)
+                return False
+            except TransportError as error:
+                self._drop(lane, str(error))
                 return False
             except LedgerError as error:
                 self._halt(lane, str(error))
@@ -281,19 +240,27 @@ class Engine:
                 return False
             lane.next = end
             self._submit(lane, part)
-            if lane.day != day:
+            if lane.day != day or part.wakes:
                 self.stage.begin(self, lane)
             await self._room(lane)
         return True
 
     async def between(
-        self, lane: Lane, due: Callable[[], Awaitable[Sequence[str]]], decide: Callable[[Part], None]
+        self,
+        lane: Lane,
+        due: Callable[[], Awaitable[Sequence[str]]],
+        decide: Callable[[Part], None],
+        *,
+        always: bool = False,
+        settle: bool = False,
     ) -> bool:
         """Do a chunk of work that no record asked for, between two parts of a lane; False where none is left.
 
         Args:
             due: keys to work on, as the ledger has them after all commits.
             decide: fills the part, whose ``states`` name the keys that are due (with the state before).
+            always: commit also where no key is due; False then means that the lane is not ours any more.
+            settle: let nothing else be decided before the commit is through.
         """
         async with lane.lock:
             while lane.tail is not None and not lane.tail.done():
@@ -303,7 +270,7 @@ class Engine:
             try:
                 keys = await due()
                 await self._load(lane, keys)
-                if not keys or not self._is_live(lane):
+                if not (keys or always) or not self._is_live(lane):
                     return False
                 part = Part(lane.next, states={key: lane.states[key] for key in keys})
                 decide(part)
@@ -318,6 +285,10 @@ class Engine:
                 self._drop(lane, "the program failed")
                 return False
             self._submit(lane, part)
+            if settle:
+                assert part.task is not None, "it was submitted"
+                await asyncio.wait([part.task])
+                return not lane.is_dropped
         return True
 
     def _is_live(self, lane: Lane) -> bool:

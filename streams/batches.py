@@ -1,9 +1,10 @@
 """A Faust transport that hands an agent whole fetches: broker ``batched://``.
 
 Faust passes records one by one, 230 to 290 us each. Here one Faust message stands for one fetch: its value is
-a *batch*, a list of :class:`Slice`, one for each partition that had records. Where a partition starts, and
-how far it is, is asked of the app's :class:`PartitionOwner`, not of Kafka's committed offsets, which are kept
-up to date for lag monitors only. Faust's own bookkeeping of acks is not used (topics say ``acks=False``).
+a *batch*, a list of :class:`~streams.slices.Slice`, one for each partition that had records. Where a
+partition starts, and how far it is, is asked of the app's :class:`~streams.slices.PartitionOwner`, not of
+Kafka's committed offsets, which are kept up to date for lag monitors only. Faust's own bookkeeping of acks is
+not used (topics say ``acks=False``).
 
 Only subclasses, nothing is patched. What each override is there for stands beside it.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import aiokafka
 import faust
@@ -24,67 +25,13 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streams.slices import Batch, PartitionOwner, Seat, Slice
+
 logger = logging.getLogger(__name__)
 
 #: A fetch of fewer records than this is followed by a linger, so that the next one finds more.
 SMALL_FETCH: Final = 1_000
 LINGER_SECONDS: Final = 0.010
-
-
-class PartitionOwner(Protocol):
-    """Who knows where partitions start and finishes what was begun; the agents' side of the transport."""
-
-    async def claim(self, partitions: Iterable[TP], generation: int) -> Mapping[TP, int]:
-        """Take partitions over; the next offset of each.
-
-        A partition that is left out stays paused until :meth:`Consumer.reclaim` is called for it.
-        """
-
-    def admit(self, tp: TP, offset: int, earliest: int, end: int) -> bool:
-        """Whether the log, which goes from ``earliest`` to ``end``, fits a claimed offset; False stops it."""
-
-    async def drain(self) -> None:
-        """Begin nothing more and wait for what runs: partitions are about to be revoked."""
-
-    def keep_only(self, partitions: Iterable[TP]) -> None:
-        """An assignment came: everything else belongs to others now."""
-
-
-class Seat:
-    """One stay at a partition, from a seek to the next one."""
-
-    __slots__ = ("outstanding", "position", "seeked", "tp")
-
-    def __init__(self, tp: TP, position: int, seeked: int) -> None:
-        self.tp = tp
-        self.position = position
-        self.seeked = seeked
-        self.outstanding = 0
-
-
-class Slice:
-    """The records of one partition in one fetch: what the log holds in ``[start, next)``.
-
-    Attributes:
-        records: aiokafka's ConsumerRecord, at least one, by offset; compaction and transactions leave gaps.
-        generation: of the consumer group, when they were fetched.
-    """
-
-    __slots__ = ("generation", "next", "records", "seat", "start", "tp")
-
-    def __init__(self, seat: Seat, records: list[Any], generation: int) -> None:
-        self.seat = seat
-        self.tp = seat.tp
-        self.start = seat.position
-        self.records = records
-        self.next: int = records[-1].offset + 1
-        self.generation = generation
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-
-Batch = list[Slice]
 
 
 class Untouched(Codec):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from faust.types import TP
 
+from agents.deciding import Stage
 from agents.lanes import Lane, Part
 from agents.ledger import Claim
-from agents.stage import Stage
 from rules.policy import Policy
 from rules.policy_file import read_policy
 from streams.catalog import Catalog

@@ -11,12 +11,12 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from agents.app import Worker, WorkerConfig
+from agents.deciding import Stage
 from agents.lanes import Lane, Part
 from agents.ledger import LEDGER_TOPIC, CharterStore, KafkaCharter, Ledger, MemoryCharter
 from agents.person import fail
 from agents.redis_link import RedisHome, RedisLink
 from agents.signals import Recorder
-from agents.stage import Stage
 from deploy.local import Stack
 from rules.policy import Policy
 from streams import kafka_clients

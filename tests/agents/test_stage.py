@@ -270,7 +270,7 @@ async def test_a_lost_ledger_stops_the_partition_and_names_rebuild(rig: Rig) -> 
     await rig.through("counting", "in", signals)
     await worker.stop()
     ledger = await rig.ledger()
-    await ledger.link.call("DEL", *ledger._keys("counting", rig.prefix + "in", 0))
+    await ledger.link.call("DEL", *ledger.keys("counting", rig.prefix + "in", 0))
     second, signals = rig.worker(Counting())
     await second.start()
     stopped = await signals.wait("stopped")
