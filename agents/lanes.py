@@ -40,7 +40,7 @@ class Failure:
     error: Exception
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Part:
     """What follows from some records: the sends, and then one commit.
 
