@@ -127,7 +127,7 @@ class Ledger:
             LedgerMissingError: it has started, and Redis does not hold it.
         """
         await self.open()
-        keys = self._keys(stage, topic, partition)
+        keys = self.keys(stage, topic, partition)
         nonce = secrets.token_hex(8)
         args: list[Argument] = [generation, owner, nonce]
         claim_keys = [keys[0], keys[2], keys[4]]
@@ -182,10 +182,10 @@ class Ledger:
         """
         if not keys:
             return []
-        at = self._keys(claim.stage, claim.topic, claim.partition)
+        at = self.keys(claim.stage, claim.topic, claim.partition)
         reply = await self.link.run(LOAD, [at[0], at[1]], [claim.epoch, *keys])
         if reply[0] != b"OK":
-            raise self._fenced(claim, reply)
+            raise self.refused(claim, reply)
         return reply[1] if len(reply) == 2 else [state for chunk in reply[1:] for state in chunk]
 
     async def commit(
@@ -249,9 +249,9 @@ class Ledger:
             *held, *gone, *flat, *scores, *idle, *totals,
         ]  # fmt: skip
         claim.is_broken = True  # until the reply is here; a caller that is cancelled leaves it so
-        reply = await self.link.run(COMMIT, self._keys(claim.stage, claim.topic, claim.partition), args)
+        reply = await self.link.run(COMMIT, self.keys(claim.stage, claim.topic, claim.partition), args)
         if reply[0] not in (b"OK", b"ALREADY"):
-            raise self._fenced(claim, reply)
+            raise self.refused(claim, reply)
         claim.is_broken = False
         claim.commit += 1
         claim.next_offset = next_offset
@@ -266,10 +266,10 @@ class Ledger:
         Raises:
             FencedError: the partition was claimed by another.
         """
-        at = self._keys(claim.stage, claim.topic, claim.partition)
+        at = self.keys(claim.stage, claim.topic, claim.partition)
         reply = await self.link.run(DUE, [at[0], at[3]], [claim.epoch, day, limit])
         if reply[0] != b"OK":
-            raise self._fenced(claim, reply)
+            raise self.refused(claim, reply)
         return [key.decode() for key in reply[1]]
 
     # -- for onlookers ---------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ class Ledger:
         fields = ("epoch", "generation", "owner", "commit", "next", "day", "cursor")
 
         async def one(topic: str, partition: int) -> Position | None:
-            keys = self._keys(stage, topic, partition)
+            keys = self.keys(stage, topic, partition)
             head, states = await asyncio.gather(
                 self.link.call("HMGET", keys[0], *fields), self.link.call("HLEN", keys[1])
             )
@@ -299,13 +299,13 @@ class Ledger:
         if not keys:
             return []
         states: list[bytes | None] = await self.link.call(
-            "HMGET", self._keys(stage, topic, partition)[1], *keys
+            "HMGET", self.keys(stage, topic, partition)[1], *keys
         )
         return states
 
     async def scan(self, stage: str, topic: str, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """All states of a partition, without a claim, in no order; one may come twice while others write."""
-        key = self._keys(stage, topic, partition)[1]
+        key = self.keys(stage, topic, partition)[1]
         cursor: Argument = 0
         while True:
             reply = await self.link.run(SCAN, [key], [cursor, SCAN_COUNT])
@@ -317,9 +317,7 @@ class Ledger:
 
     async def overdue(self, stage: str, topic: str, partition: int, day: int) -> int:
         """How many keys have a next day at or before ``day``, without a claim."""
-        return int(
-            await self.link.call("ZCOUNT", self._keys(stage, topic, partition)[3], "-inf", str(day))
-        )
+        return int(await self.link.call("ZCOUNT", self.keys(stage, topic, partition)[3], "-inf", str(day)))
 
     async def adopt(self, stage: str, partitions: Iterable[tuple[str, int]]) -> int:
         """Let any generation of the consumer group claim these again; returns how many had started.
@@ -327,7 +325,7 @@ class Ledger:
         Run it when a group was deleted or Kafka forgot it: the new group counts from 1.
         """
         done = await asyncio.gather(
-            *(self.link.run(ADOPT, [self._keys(stage, *at)[0]], []) for at in partitions)
+            *(self.link.run(ADOPT, [self.keys(stage, *at)[0]], []) for at in partitions)
         )
         return sum(int(one) for one in done)
 
@@ -336,12 +334,15 @@ class Ledger:
         await self.link.close()
         await self.charter.close()
 
-    def _keys(self, stage: str, topic: str, partition: int) -> tuple[str, str, str, str, str]:
-        """Head, states, marks, days and counts; the braces keep them in one slot of a cluster."""
+    def keys(self, stage: str, topic: str, partition: int) -> tuple[str, str, str, str, str, str]:
+        """Head, states, marks, days, counts, changed keys; the braces keep them in one slot of a cluster."""
         tag = f"{{{self.name}:{stage}:{topic}:{partition}}}"
-        return f"{tag}:head", f"{tag}:states", f"{tag}:marks", f"{tag}:days", f"{tag}:counts"
+        return (
+            f"{tag}:head", f"{tag}:states", f"{tag}:marks", f"{tag}:days", f"{tag}:counts", f"{tag}:changed",
+        )  # fmt: skip
 
-    def _fenced(self, claim: Claim, reply: Sequence[Any]) -> FencedError:
+    def refused(self, claim: Claim, reply: Sequence[Any]) -> FencedError:
+        """The error for a reply that is not ``OK``; the claim is broken from now on."""
         claim.is_broken = True
         self._refuse("fenced")
         found = ", ".join(

@@ -2,7 +2,8 @@
 
 The head of a partition is a hash: ``epoch`` (raised by every claim), ``generation`` (of the consumer
 group), ``owner``, ``nonce`` (of the latest claim), ``commit`` (how many), ``next`` (the offset to read
-next), ``day`` and ``cursor``. Numbers travel as decimal text, so nothing is lost to Lua's floats.
+next), ``day``, ``cursor``, and what snapshots need: ``tracked`` (its set of changed keys is whole) and
+``snapped``. Numbers travel as decimal text, so nothing is lost to Lua's floats.
 Only ``unpack`` is chunked: Lua's stack holds no more than 8,000 values.
 """
 
@@ -19,7 +20,7 @@ CLAIM: Final = Script(
 local head = redis.call('HMGET', KEYS[1], 'epoch', 'generation', 'nonce', 'commit', 'owner')
 if not head[4] then
   if ARGV[4] ~= '1' then return {'ABSENT'} end
-  redis.call('HSET', KEYS[1], 'commit', '0', 'next', '0')
+  redis.call('HSET', KEYS[1], 'commit', '0', 'next', '0', 'tracked', '1')
 end
 if head[2] and tonumber(head[2]) > tonumber(ARGV[1]) then return {'STALE', head[2], head[5]} end
 if head[3] ~= ARGV[3] then
@@ -31,8 +32,8 @@ return {'OK', redis.call('HMGET', KEYS[1], 'epoch', 'commit', 'next', 'day', 'cu
 """,
 )
 
-#: KEYS head, states, marks, days, counts. ARGV epoch, commit, commit + 1, next, day or '', cursor or '',
-#: then six counts of arguments (states to set, states to delete, marks, days to set, days to remove,
+#: KEYS head, states, marks, days, counts, changed. ARGV epoch, commit, commit + 1, next, day or "", cursor
+#: or "", then six counts of arguments (states to set, states to delete, marks, days to set, days to remove,
 #: counts), then these arguments.
 COMMIT: Final = Script(
     "commit",
@@ -61,6 +62,13 @@ each('HSET', KEYS[5], ARGV[12])
 redis.call('HSET', KEYS[1], 'commit', ARGV[3], 'next', ARGV[4])
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'day', ARGV[5]) end
 if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'cursor', ARGV[6]) end
+local changed = {}
+local held = 12 + tonumber(ARGV[7])
+for i = 13, held, 2 do changed[#changed + 1] = ARGV[i] end
+for i = held + 1, held + tonumber(ARGV[8]) do changed[#changed + 1] = ARGV[i] end
+for i = 1, #changed, 2000 do
+  redis.call('SADD', KEYS[6], unpack(changed, i, math.min(i + 1999, #changed)))
+end
 return {'OK'}
 """,
 )
