@@ -85,6 +85,8 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._delays: dict[TP, float] = {}
         self.is_closing = False
+        self.on_commit: list[Callable[[Lane, Part], None]] = []
+        """Called after each commit."""
 
     def bind(self, consumer: Callable[[], Consumer]) -> None:
         """Say where the app's consumer is found; it does not exist before the app starts."""
@@ -116,8 +118,11 @@ class Engine:
             self._reclaim_later(tp)
             return None
         except LedgerError as error:
-            self._refused("missing" if isinstance(error, LedgerMissingError) else "ledger", tp)
+            is_missing = isinstance(error, LedgerMissingError)
+            self._refused("missing" if is_missing else "ledger", tp)
             self._stop(tp, str(error))
+            if is_missing:  # a rebuild brings it back, and needs no restart of ours
+                self._later(tp, self._look_again)
             return None
         lane = Lane(tp, claim, generation, tp.topic.removeprefix(self.prefix))
         if older is not None:
@@ -354,6 +359,8 @@ class Engine:
                 self.consumer.done(tp, part.next_offset)
                 self._delays.pop(tp, None)
             self.monitor.committed(lane, part)
+            for tell in self.on_commit:
+                tell(lane, part)
             self.signals.emit("committed", tp=tp, offset=part.next_offset, states=len(part.states))
         finally:
             lane.pending.remove(part)
@@ -391,24 +398,37 @@ class Engine:
         lane = self.lanes.pop(tp, None)
         if lane is not None:
             lane.is_dropped = True
+        is_told = self.stopped.get(tp) == why
         self.stopped[tp] = why
         self.consumer.halt(tp)
+        if is_told:
+            return
         logger.error("%s-%d is stopped: %s", tp.topic, tp.partition, why)
         self.signals.emit("stopped", tp=tp, why=why)
         self._report()
 
     def _reclaim_later(self, tp: TP) -> None:
+        self._later(tp, self._reclaim)
+
+    def _later(self, tp: TP, what: Callable[[TP], None]) -> None:
         if self.is_closing:
             return
         delay = self._delays.get(tp, RECLAIM_SECONDS)
         self._delays[tp] = min(delay * 2, LONGEST_RECLAIM_SECONDS)
-        asyncio.get_running_loop().call_later(delay, self._reclaim, tp)
+        asyncio.get_running_loop().call_later(delay, what, tp)
 
     def _reclaim(self, tp: TP) -> None:
         if self.is_closing or tp in self.lanes or tp in self.stopped:
             return
         if not self.consumer.reclaim(tp):
             self._reclaim_later(tp)
+
+    def _look_again(self, tp: TP) -> None:
+        """Claim a partition that Redis had lost; it stays stopped if that is still so."""
+        if self.is_closing or tp not in self.stopped:
+            return
+        if not self.consumer.reclaim(tp):
+            self._later(tp, self._look_again)
 
     def _refused(self, reason: str, tp: TP) -> None:
         self.monitor.refused(reason)
