@@ -10,7 +10,7 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
@@ -23,6 +23,7 @@ from agents.metrics import StageMetrics
 from agents.metrics_http import MetricsServer, Outlook
 from agents.person import PersonStage
 from agents.poison import SetAside
+from agents.policies import Activator, PolicyFeed
 from agents.quiet import RateLimit
 from agents.redis_link import RedisHome, RedisLink
 from agents.senders import Senders
@@ -32,8 +33,11 @@ from agents.surroundings import Surroundings
 from agents.ticks import Midnights
 from rules.compile import compile_policy
 from rules.policy import Policy
+from rules.rulebook import Rulebook
 from streams.batches import BatchApp, Consumer, Untouched
 from streams.catalog import Catalog
+from streams.errors import HearthwatchError
+from streams.policies import Activation
 from streams.producer import OrderedProducer
 
 logger = logging.getLogger(__name__)
@@ -54,7 +58,9 @@ class WorkerConfig:
     Attributes:
         kafka: arguments of aiokafka's clients (``bootstrap_servers``, ``security_protocol``, ...).
         redis: where the ledger is.
-        catalog, policy: checked; their digests are compared with those that the data was made with.
+        catalog, policy: checked, those of the newest activation; without any, their digests are compared with
+            those that the data was made with, and they stay.
+        activations: what ``hearthwatch.policies`` holds; later ones are followed.
         clock: ``wall``: the broker's time and real midnights; ``log``: only records move the day.
         namespace: begins the ledger's keys and the names of the consumer groups.
         topic_prefix: begins the names of all topics but the ledger's, where several systems share a broker.
@@ -84,15 +90,22 @@ class WorkerConfig:
     max_outstanding: int = 20_000
     cache_bytes: int = 16_777_216
     session_seconds: float = 10.0
+    activations: Sequence[Activation] = field(default=(), repr=False)
 
 
 def stage_of(name: StageName, config: WorkerConfig) -> Stage:
-    """The stage of a name."""
-    if name == "intake":
-        return Intake(config.catalog)
+    """The stage of a name.
+
+    Raises:
+        NotUnderstoodError: the newest activation is beyond this program.
+    """
     if name == "person":
         return PersonStage()
-    return HouseholdStage(compile_policy(config.policy, config.catalog), clock=config.clock)
+    book = Rulebook(config.activations) if config.activations else None
+    if name == "intake":
+        return Intake(config.catalog if book is None else book.catalog(book.newest), book=book)
+    rules = compile_policy(config.policy, config.catalog) if book is None else book.rules(book.newest)
+    return HouseholdStage(rules, clock=config.clock, book=book)
 
 
 class Worker:
@@ -156,10 +169,21 @@ class Worker:
             self.midnights = Midnights(
                 self.engine, self._flow, catalog=config.catalog, calendar=stage.rules.calendar
             )
+        self.activator: Activator | None = None
+        """Brings activations to the partitions, in workers that go by a policy or a catalogue."""
+        book = stage.book if isinstance(stage, HouseholdStage | Intake) else None
+        if config.activations and book is not None:
+            feed = PolicyFeed(config.kafka, prefix=config.topic_prefix, after=config.activations[-1])
+            self.activator = Activator(
+                self.engine, feed, book, on_new=self._activated, on_failure=self._failed
+            )
+            self.engine.look = self.activator.look
         self.senders: Senders | None = None
         """Knows when departments last sent, in an intake worker by the wall clock."""
         if metrics is not None:
             metrics.expect(config.catalog.departments, [level.id for level in config.policy.levels])
+            for sent_to in stage.sends_to:
+                metrics.series.add("hearthwatch_kafka_retries_total", (config.topic_prefix + sent_to,), 0)
             if isinstance(stage, Intake) and config.clock == "wall":
                 self.senders = Senders(config.kafka, self.engine, metrics, config.catalog)
         self.app = self._faust()
@@ -205,6 +229,11 @@ class Worker:
         app.agent(topic, name=f"{self.group}-agent")(work)
         return app
 
+    def _activated(self, activation: Activation) -> None:
+        if isinstance(self.stage, HouseholdStage) and self.midnights is not None:
+            self.midnights.calendar = self.stage.rules.calendar
+        self.signals.emit("activated", number=activation.number)
+
     def _failed(self, reason: BaseException) -> None:
         if self.failure is None:
             self.failure = reason
@@ -218,10 +247,15 @@ class Worker:
             TransportError: a server does not answer, or a topic is missing.
         """
         config = self.config
-        await self.ledger.open({"catalog": config.catalog.digest, "policy": config.policy.digest})
+        if config.activations:
+            await self.ledger.open()
+        else:
+            await self.ledger.open({"catalog": config.catalog.digest, "policy": config.policy.digest})
+        if self.activator is not None:
+            await self.activator.look()
         await self.producer.start()
         await self.app.start()
-        for watcher in (self.midnights, self.surroundings, self.senders):
+        for watcher in (self.midnights, self.surroundings, self.senders, self.activator):
             if watcher is not None:
                 self.engine.spawn(watcher.run())
         self.signals.emit("ready", worker=config.worker)
@@ -239,6 +273,8 @@ class Worker:
         await self.producer.stop()
         await self._set_aside.close()
         await self._flow.close()
+        if self.activator is not None:
+            await self.activator.close()
         await self.ledger.close()
 
 
@@ -281,6 +317,8 @@ async def _run(name: StageName, config: WorkerConfig) -> None:
         await worker.stop()
         if server is not None:
             await server.close()
+    if isinstance(worker.failure, HearthwatchError):
+        raise worker.failure
     if worker.failure is not None:
         raise RuntimeError(f"the {name} worker failed: {worker.failure!r}") from worker.failure
 

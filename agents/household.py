@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import Any, ClassVar, Final, Literal
 
 from agents.deciding import Stage
+from agents.homes import Home, Homes
 from agents.lanes import Lane, Part
 from agents.person import fail
 from agents.poison import traceback_digest
 from agents.stage import Engine
+from agents.takeovers import MARK, Course, Sweep, course_of
 from rules import household
 from rules.calendar import NEVER
 from rules.compile import Rules
-from rules.household import Effect, Household
+from rules.household import Effect
+from rules.rulebook import Rulebook
+from rules.takeover import Takeover
 from streams.errors import LedgerError
 from streams.origins import fields, origin_fields, origin_header
 from streams.records import (
     DEADLETTERS,
     HOUSEHOLD_FACTS,
     WARNINGS,
+    Activate,
     Message,
     Origin,
     Release,
@@ -43,44 +48,44 @@ SWEEP_CHUNK: Final = 250
 #: A structured CloudEvent.
 WARNING_HEADERS: Final = [("content-type", b"application/cloudevents+json")]
 
-_Applied = tuple[Message | None, int, int, bool]
-"""A message (None: only ticks), the day, the offset, and whether it was evaluated."""
-
-
 _offset = itemgetter(0)
-
-
-@dataclass(slots=True)
-class _Home:
-    """One household in a part: its bytes before, its state now, and what was applied in between."""
-
-    id: str
-    before: bytes | None
-    state: Household
-    level: int
-    applied: list[_Applied] = field(default_factory=list)
 
 
 class HouseholdStage(Stage):
     """Folds ``household.facts`` by :func:`rules.household.step`.
 
     Args:
+        rules: activation number 1, unless there is a book.
         clock: in ``wall`` a tick that is ahead of the broker's own clock is ignored.
+        book: the rules of each activation; others add to it.
     """
 
     name: ClassVar[str] = "household"
 
-    def __init__(self, rules: Rules, *, clock: Clock) -> None:
+    def __init__(self, rules: Rules, *, clock: Clock, book: Rulebook | None = None) -> None:
         self.topics = (HOUSEHOLD_FACTS,)
         self.sends_to = (WARNINGS, HOUSEHOLD_FACTS, DEADLETTERS)
-        self.rules = rules
+        self.book = book or Rulebook.fixed(rules)
+        self.homes = Homes(self.book, self.name)
         self.clock = clock
-        self.levels = [level.id for level in rules.policy.levels]
+
+    @property
+    def rules(self) -> Rules:
+        """Those of the newest activation; partitions may not have taken it yet."""
+        return self.book.rules(self.book.newest)
+
+    @staticmethod
+    def course(lane: Lane) -> Course:
+        """The activations that a lane has taken."""
+        course = lane.memo
+        if course is None:
+            course = lane.memo = course_of(lane.marks)
+        return course  # type: ignore[no-any-return]
 
     # -- records -------------------------------------------------------------------------------------
     def read(self, lane: Lane, part: Part, records: Sequence[Any]) -> tuple[Any, Iterable[str]]:
         """Decoded records that are not repeats, beside the raw ones; the households that they concern."""
-        out: list[tuple[Any, Message | Tick]] = []
+        out: list[tuple[Any, Message | Tick | Activate]] = []
         keys = set()
         # Marks move in decide(): what is read may yet be read again.
         marks = dict(lane.marks)
@@ -91,7 +96,9 @@ class HouseholdStage(Stage):
             except Exception as error:  # noqa: BLE001 - set aside, whatever it is
                 fail(part, lane, record, None, error)
                 continue
-            if not isinstance(message, Tick):
+            if isinstance(message, Activate):
+                part.is_early = part.is_early or message.number not in self.book
+            elif not isinstance(message, Tick):
                 mark = marks.get(message.channel)
                 if mark is not None and message.number <= mark:
                     repeats += 1
@@ -107,17 +114,27 @@ class HouseholdStage(Stage):
         """Step each household through its records, each on the day that the log says."""
         partition = lane.tp.partition
         channel = f"{HOUSEHOLD_FACTS}-{partition}"
-        rules = self.rules
+        course = self.course(lane)
+        number = course.number
+        rules_of = self.book.rules
+        rules = rules_of(number)
+        held = number
         day_of = rules.calendar.day_of
         step = household.step
+        homes = self.homes
         day = lane.day
         marks = part.marks
         # One household after the other: opened, stepped and written down while the processor has it at hand.
         # A thousand open ones are several megabytes, and each was fetched from memory twice.
-        groups: dict[str, list[tuple[Any, Message, int]]] = {}
+        groups: dict[str, list[tuple[Any, Message, int, int]]] = {}
         for raw, message in read:
             if isinstance(message, Tick):
                 day = self._tick(lane, part, raw, message, day)
+                continue
+            if isinstance(message, Activate):
+                self._activate(lane, part, course, message, day)
+                number = course.number
+                day_of = rules_of(number).calendar.day_of
                 continue
             marks[message.channel] = message.number
             today = day_of(message.received)
@@ -125,15 +142,19 @@ class HouseholdStage(Stage):
                 day = today
             group = groups.get(message.household)
             if group is None:
-                groups[message.household] = [(raw, message, day)]
+                groups[message.household] = [(raw, message, day, number)]
             else:
-                group.append((raw, message, day))
-        moved: Counter[int] = Counter()
-        led: list[tuple[int, tuple[Effect, ...], Message]] = []
+                group.append((raw, message, day, number))
+        moved: Counter[str | None] = Counter()
+        led: list[tuple[int, tuple[Effect, ...], Message | None]] = []
         for id, group in groups.items():
-            home = self._open(id, lane.states)
-            for raw, message, day_then in group:
+            home = homes.open(id, lane.states[id], group[0][3])
+            for raw, message, day_then, number in group:
                 offset = raw.offset
+                if number != held:
+                    held, rules = number, rules_of(number)
+                if home.state.activation != number:
+                    led.append((offset, homes.take_over(part, home, course, number, channel), None))
                 try:
                     home.state, effects = step(
                         home.state, message, rules=rules, day=day_then, channel=channel, offset=offset
@@ -143,13 +164,16 @@ class HouseholdStage(Stage):
                 except Exception as error:  # noqa: BLE001 - set aside, whatever it is
                     effects = self._without(lane, part, home, raw, message, day_then, channel, error)
                 else:
-                    home.applied.append((message, day_then, offset, True))
+                    home.applied.append((message, day_then, offset, True, number))
                 if effects:
                     led.append((offset, effects, message))
             self._close(part, home, moved)
         led.sort(key=_offset)  # what is sent to one partition is numbered by offset, and must not go back
-        for _, effects, message in led:
-            self._send(part, effects, message.received, message.origin)
+        for _, effects, cause in led:
+            if cause is None:
+                self._send(part, effects, None)
+            else:
+                self._send(part, effects, cause.received, cause.origin)
         self._count_levels(lane, part, moved)
         lane.marks.update(marks)
         lane.day = part.day = day
@@ -167,13 +191,25 @@ class HouseholdStage(Stage):
         part.tallies["ticks", "applied"] += 1
         return tick.day if day is None or tick.day > day else day
 
-    def _open(self, id: str, states: dict[str, bytes | None]) -> _Home:
-        before = states[id]
-        state = household.new(id) if before is None else household.decode(before)
-        return _Home(id, before, state, state.level)
+    def _activate(self, lane: Lane, part: Part, course: Course, message: Activate, day: int | None) -> None:
+        """From here on another policy holds; households follow when they are next looked at."""
+        if message.number <= course.number:
+            part.tallies["repeats", self.name] += 1
+            return
+        known = self.book.get(message.number)
+        if known is None or known.digest != message.digest:
+            raise LedgerError(
+                f"{lane.topic}-{lane.partition} names activation {message.number} ({message.digest}), which"
+                " hearthwatch.policies does not hold: the topics do not belong together"
+            )
+        self.book.rules(message.number)
+        # Without a day there is no household yet.
+        mark, value = course.take(Takeover(message.number, day or 0, message.received))
+        part.marks[mark] = value
+        part.wakes = True
+        logger.info("%s-%d takes activation %d", lane.topic, lane.partition, message.number)
 
-    @staticmethod
-    def _close(part: Part, home: _Home, moved: Counter[int]) -> None:
+    def _close(self, part: Part, home: Home, moved: Counter[str | None]) -> None:
         """Write a household down, and count a change of its level."""
         state = home.state
         if state.is_empty:
@@ -182,15 +218,16 @@ class HouseholdStage(Stage):
         else:
             part.states[home.id] = household.encode(state)
             part.next_days[home.id] = state.next_day if state.next_day < NEVER else None
-        if state.level != home.level:
+        level = self.homes.level(state)
+        if level != home.level:
             moved[home.level] -= 1
-            moved[state.level] += 1
+            moved[level] += 1
 
-    def _count_levels(self, lane: Lane, part: Part, moved: Counter[int]) -> None:
+    @staticmethod
+    def _count_levels(lane: Lane, part: Part, moved: Counter[str | None]) -> None:
         for level, change in moved.items():
             if change and level:
-                name = self.levels[level - 1]
-                lane.counts[name] = part.counts[name] = lane.counts.get(name, 0) + change
+                lane.counts[level] = part.counts[level] = lane.counts.get(level, 0) + change
 
     def _send(
         self, part: Part, effects: Iterable[Effect], received: int | None, origin: Origin | None = None
@@ -202,7 +239,7 @@ class HouseholdStage(Stage):
             else:
                 headers = WARNING_HEADERS
                 # A midnight has no event behind it; on a replay another record may bring it along.
-                if origin is not None and effect.reason != "day":
+                if origin is not None and effect.reason not in ("day", "policy"):
                     headers = [*WARNING_HEADERS, origin_header(origin)]
                 part.sends.append((WARNINGS, key, effect.body, headers))
                 if logger.isEnabledFor(logging.DEBUG):
@@ -219,7 +256,7 @@ class HouseholdStage(Stage):
         self,
         lane: Lane,
         part: Part,
-        home: _Home,
+        home: Home,
         raw: Any,
         message: Message,
         day: int,
@@ -231,7 +268,8 @@ class HouseholdStage(Stage):
         The day's ticks come first, as they would have. A fact is then set aside as a whole. A move is not,
         or the person would be lost: it is applied, and only its evaluation is left out.
         """
-        effects = self._ticked(part, home, day, channel)
+        course = self.course(lane)
+        effects = self.homes.ticked(part, home, day, channel, course)
         if not isinstance(message, Update | Release | Transfer):
             fail(part, lane, raw, message.origin, error)
             return effects
@@ -242,83 +280,67 @@ class HouseholdStage(Stage):
         )  # fmt: skip
         part.tallies["unevaluated", self.name] += 1
         more: list[Effect] = []
-        self._apply(home, (message, day, raw.offset, False), channel, more)
+        self.homes.apply(
+            home, (message, day, raw.offset, False, home.state.activation), channel, more, course
+        )
         return effects + tuple(more)
-
-    def _ticked(self, part: Part, home: _Home, day: int, channel: str) -> tuple[Effect, ...]:
-        """A fresh state that has caught up with a day, evaluated if that can be done."""
-        home.state = self._replayed(home, channel)
-        try:
-            home.state, effects = household.catch_up(home.state, rules=self.rules, day=day)
-        except Exception as error:  # noqa: BLE001 - only the evaluation is lost
-            logger.error(
-                "a midnight was passed without an evaluation: %s, traceback %s",
-                type(error).__name__, traceback_digest(error),
-            )  # fmt: skip
-            part.tallies["unevaluated", self.name] += 1
-            home.state = self._replayed(home, channel)
-            more: list[Effect] = []
-            self._apply(home, (None, day, 0, False), channel, more)
-            return tuple(more)
-        home.applied.append((None, day, 0, True))
-        return effects
-
-    def _replayed(self, home: _Home, channel: str) -> Household:
-        """The state from before the part, with what was applied since; its effects are known already."""
-        again = _Home(home.id, home.before, self._open(home.id, {home.id: home.before}).state, home.level)
-        for applied in home.applied:
-            self._apply(again, applied, channel, [])
-        return again.state
-
-    def _apply(self, home: _Home, applied: _Applied, channel: str, effects: list[Effect]) -> None:
-        message, day, offset, scoring = applied
-        if message is None:
-            home.state, more = household.catch_up(home.state, rules=self.rules, day=day, scoring=scoring)
-        else:
-            home.state, more = household.step(
-                home.state,
-                message,
-                rules=self.rules,
-                day=day,
-                channel=channel,
-                offset=offset,
-                scoring=scoring,
-            )
-        home.applied.append(applied)
-        effects.extend(more)
 
     # -- the households that no record reaches -----------------------------------------------------
     def begin(self, engine: Engine, lane: Lane) -> None:
-        """Let households catch up with the lane's day, in chunks between the parts of the log."""
-        if lane.day is not None and (lane.sweeping is None or lane.sweeping.done()):
+        """Let households catch up with the lane's day and policy, in chunks between the parts of the log."""
+        if lane.sweeping is None or lane.sweeping.done():
             lane.sweeping = engine.spawn(self._sweep(engine, lane))
 
     async def _sweep(self, engine: Engine, lane: Lane) -> None:
+        course = self.course(lane)
+        await self._sweep_days(engine, lane)
+        while course.swept < course.number:
+            states = engine.ledger.scan(self.name, lane.tp.topic, lane.tp.partition)
+            sweep = Sweep(course.number, states)
+            while not sweep.is_done:
+                visit = partial(self._visit, lane, sweep)
+                if not await engine.between(lane, sweep.keys, visit, always=True):
+                    return  # the partition is not ours any more
+                await self._sweep_days(engine, lane)  # midnights do not wait for a policy
+        engine.signals.emit("swept", tp=lane.tp, day=lane.day, activation=course.number)
+
+    async def _sweep_days(self, engine: Engine, lane: Lane) -> None:
         async def due() -> Sequence[str]:
-            assert lane.day is not None
+            if lane.day is None:
+                return ()
             return await engine.ledger.due(lane.claim, lane.day, SWEEP_CHUNK)
 
-        decide: Callable[[Part], None] = lambda part: self._catch_up(lane, part)  # noqa: E731
-        while await engine.between(lane, due, decide):
+        while await engine.between(lane, due, partial(self._catch_up, lane)):
             pass
-        engine.signals.emit("swept", tp=lane.tp, day=lane.day)
+
+    def _visit(self, lane: Lane, sweep: Sweep, part: Part) -> None:
+        """Bring households under the policy that holds; the last visit says that it was the last."""
+        self._catch_up(lane, part)
+        if sweep.is_done:
+            course = self.course(lane)
+            course.swept = sweep.number
+            lane.marks[MARK] = part.marks[MARK] = (sweep.number, 0)
 
     def _catch_up(self, lane: Lane, part: Part) -> None:
         day = lane.day
-        assert day is not None
+        course = self.course(lane)
+        rules = self.book.rules(course.number)
         channel = f"{HOUSEHOLD_FACTS}-{lane.tp.partition}"
-        moved: Counter[int] = Counter()
+        moved: Counter[str | None] = Counter()
         count = 0
         for id, before in list(part.states.items()):
-            if before is None:  # on the index without a state: take it off
+            if before is None or day is None:  # on the index without a state: take it off
                 part.next_days[id] = None
                 continue
-            home = self._open(id, part.states)
+            home = self.homes.open(id, before, course.number)
+            if home.state.activation != course.number:
+                effects = self.homes.take_over(part, home, course, course.number, channel)
+                self._send(part, effects, None)
             try:
-                home.state, effects = household.catch_up(home.state, rules=self.rules, day=day)
+                home.state, effects = household.catch_up(home.state, rules=rules, day=day)
             except Exception:  # noqa: BLE001 - tried again without an evaluation, and told there
-                effects = self._ticked(part, home, day, channel)
-            self._send(part, effects, self.rules.calendar.midnight_of(day))
+                effects = self.homes.ticked(part, home, day, channel, course)
+            self._send(part, effects, rules.calendar.midnight_of(day))
             self._close(part, home, moved)
             count += 1
         self._count_levels(lane, part, moved)

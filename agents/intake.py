@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 
 from agents.deciding import Stage
 from agents.lanes import Failure, Lane, Part
+from agents.takeovers import MARK
+from rules.rulebook import Rulebook
 from streams.catalog import Catalog
 from streams.deadletters import dead_letter_headers
 from streams.envelope import Decoder
@@ -37,10 +39,17 @@ class Intake(Stage):
     name: ClassVar[str] = "intake"
     max_part: ClassVar[int] = 4_000
 
-    def __init__(self, catalog: Catalog) -> None:
-        self.topics = [life_topic(department) for department in catalog.departments]
+    def __init__(self, catalog: Catalog, *, book: Rulebook | None = None) -> None:
+        # Of earlier catalogues too: what comes there is rejected, and not left unread.
+        departments = dict.fromkeys(catalog.departments)
+        if book is not None:
+            for one in book.activations:
+                departments |= dict.fromkeys(book.catalog(one.number).departments)
+        self.topics = [life_topic(department) for department in departments]
         self.sends_to = (PERSON_EVENTS, HOUSEHOLD_FACTS, DEADLETTERS)
         self.decoder = Decoder(catalog)
+        self.book = book
+        self._decoders: dict[int, Decoder] = {} if book is None else {book.newest: self.decoder}
 
     def read(self, lane: Lane, part: Part, records: Sequence[Any]) -> tuple[Any, Iterable[str]]:
         """Nothing to look up."""
@@ -51,7 +60,7 @@ class Intake(Stage):
         topic, partition = lane.topic, lane.partition
         channel = f"{topic}-{partition}"
         department = topic.removeprefix(LIFE)
-        decode = self.decoder.record
+        decode = self._decoder(lane, part).record
         add = part.sends.append
         accepted = 0
         for record in read:
@@ -88,6 +97,19 @@ class Intake(Stage):
         part.tallies["accepted", department] += accepted
         for (type, field), number in self._dropped():
             part.tallies["dropped-field", type, field] += number
+
+    def _decoder(self, lane: Lane, part: Part) -> Decoder:
+        """That of the activation that the partition has taken; a new partition begins under the newest."""
+        if self.book is None:
+            return self.decoder
+        if MARK not in lane.marks:
+            lane.marks[MARK] = part.marks[MARK] = (self.book.newest, 0)
+        number = lane.marks[MARK][0]
+        decoder = self._decoders.get(number)
+        if decoder is None:
+            decoder = self._decoders[number] = Decoder(self.book.catalog(number))
+            decoder.dropped = self.decoder.dropped
+        return decoder
 
     def _dropped(self) -> list[tuple[tuple[str, str], int]]:
         """Fields that the catalogue does not name, since the last call."""

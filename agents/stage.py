@@ -282,6 +282,9 @@ class Engine:
             except FencedError as error:
                 self._fenced(lane, error)
                 return False
+            except TransportError as error:
+                self._drop(lane, str(error))
+                return False
             except LedgerError as error:
                 self._halt(lane, str(error))
                 return False

@@ -157,7 +157,7 @@ class Midnights:
         self._engine = engine
         self._flow = flow
         self._intake, self._person, _ = steps(catalog)
-        self._calendar = calendar
+        self.calendar = calendar
         self._now = now
         self._patience = patience_seconds
         self._appended: dict[TP, tuple[int, float]] = {}
@@ -176,7 +176,7 @@ class Midnights:
     async def check(self) -> int:
         """Append the ticks that are due now; how many they were."""
         now = self._now()
-        today = self._calendar.day_of(int(now * 1_000_000))
+        today = self.calendar.day_of(int(now * 1_000_000))
         behind = [
             lane
             for lane in self._engine.lanes.values()
@@ -185,7 +185,7 @@ class Midnights:
         ]
         if not behind:
             return 0
-        midnight = self._calendar.midnight_of(today)
+        midnight = self.calendar.midnight_of(today)
         if midnight is None or (
             now - midnight / 1_000_000 < self._patience and not await self._is_upstream_past(today, midnight)
         ):
@@ -194,7 +194,7 @@ class Midnights:
         for lane in behind:
             if lane.is_dropped or lane.day is None:
                 continue
-            for tick in ticks(self._calendar, self._ticked_until(lane.tp, lane.day, today), today):
+            for tick in ticks(self.calendar, self._ticked_until(lane.tp, lane.day, today), today):
                 self._engine.producer.append(HOUSEHOLD_FACTS, None, encode(tick), partition=lane.partition)
                 count += 1
             self._appended[lane.tp] = (today, time.monotonic())

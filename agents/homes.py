@@ -1,0 +1,140 @@
+"""Households at work in one part of the log: opened, taken over by a policy, redone where a step fails."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+from agents.lanes import Part
+from agents.poison import traceback_digest
+from agents.takeovers import Course
+from rules import household
+from rules.household import Effect, Household
+from rules.rulebook import Rulebook
+from rules.takeover import take_over
+from streams.errors import LedgerError
+from streams.records import Message
+
+logger = logging.getLogger(__name__)
+
+Applied = tuple[Message | None, int | None, int, bool, int]
+"""A message (None: only ticks; without a day: only a take-over), the day, the offset, whether it was
+evaluated, and the activation that held."""
+
+
+@dataclass(slots=True)
+class Home:
+    """One household in a part: its bytes before, its state now, and what was applied in between.
+
+    Attributes:
+        began: the activation under which it begins, if nobody knew it before.
+        level: the name of its level before.
+    """
+
+    id: str
+    before: bytes | None
+    state: Household
+    began: int
+    level: str | None
+    applied: list[Applied] = field(default_factory=list)
+
+
+class Homes:
+    """Opens households, and repeats what was applied to one.
+
+    Args:
+        stage: its name, in tallies.
+    """
+
+    def __init__(self, book: Rulebook, stage: str) -> None:
+        self.book = book
+        self.stage = stage
+
+    def open(self, id: str, before: bytes | None, number: int) -> Home:
+        """A household; one that nobody knows yet begins under the activation ``number``."""
+        state = household.new(id, number) if before is None else household.decode(before)
+        return Home(id, before, state, number, self.level(state))
+
+    def level(self, state: Household) -> str | None:
+        """The level by name: policies may have different ones."""
+        if not state.level:
+            return None
+        return self.book.rules(state.activation).policy.levels[state.level - 1].id
+
+    def take_over(
+        self, part: Part, home: Home, course: Course, number: int, channel: str
+    ) -> tuple[Effect, ...]:
+        """Bring a household under an activation; without an evaluation where the program fails on it."""
+        try:
+            home.state, effects = take_over(
+                home.state, rules_of=self.book.rules, takeovers=course.takeovers, number=number
+            )
+        except LedgerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - only the evaluation is lost
+            logger.error(
+                "a household was taken over without an evaluation: %s, traceback %s",
+                type(error).__name__, traceback_digest(error),
+            )  # fmt: skip
+            part.tallies["unevaluated", self.stage] += 1
+            return self._unevaluated(home, (None, None, 0, False, number), channel, course)
+        home.applied.append((None, None, 0, True, number))
+        return effects
+
+    def ticked(self, part: Part, home: Home, day: int, channel: str, course: Course) -> tuple[Effect, ...]:
+        """A fresh state that has caught up with a day, evaluated if that can be done."""
+        home.state = self.replayed(home, channel, course)
+        number = home.state.activation
+        try:
+            home.state, effects = household.catch_up(home.state, rules=self.book.rules(number), day=day)
+        except Exception as error:  # noqa: BLE001 - only the evaluation is lost
+            logger.error(
+                "a midnight was passed without an evaluation: %s, traceback %s",
+                type(error).__name__, traceback_digest(error),
+            )  # fmt: skip
+            part.tallies["unevaluated", self.stage] += 1
+            return self._unevaluated(home, (None, day, 0, False, number), channel, course)
+        home.applied.append((None, day, 0, True, number))
+        return effects
+
+    def _unevaluated(self, home: Home, applied: Applied, channel: str, course: Course) -> tuple[Effect, ...]:
+        home.state = self.replayed(home, channel, course)
+        effects: list[Effect] = []
+        self.apply(home, applied, channel, effects, course)
+        return tuple(effects)
+
+    def replayed(self, home: Home, channel: str, course: Course) -> Household:
+        """The state from before the part, with what was applied since; its effects are known already."""
+        again = self.open(home.id, home.before, home.began)
+        for applied in home.applied:
+            self.apply(again, applied, channel, [], course)
+        return again.state
+
+    def apply(
+        self, home: Home, applied: Applied, channel: str, effects: list[Effect], course: Course
+    ) -> None:
+        """Apply, and write it down as applied."""
+        message, day, offset, scoring, number = applied
+        rules = self.book.rules(number)
+        if day is None:
+            home.state, more = take_over(
+                home.state,
+                rules_of=self.book.rules,
+                takeovers=course.takeovers,
+                number=number,
+                scoring=scoring,
+            )
+        elif message is None:
+            home.state, more = household.catch_up(home.state, rules=rules, day=day, scoring=scoring)
+        else:
+            home.state, more = household.step(
+                home.state,
+                message,
+                rules=rules,
+                day=day,
+                channel=channel,
+                offset=offset,
+                scoring=scoring,
+            )
+        home.applied.append(applied)
+        effects.extend(more)
