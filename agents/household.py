@@ -30,7 +30,6 @@ from streams.records import (
     WARNINGS,
     Activate,
     Message,
-    Origin,
     Release,
     Tick,
     Transfer,
@@ -173,7 +172,7 @@ class HouseholdStage(Stage):
             if cause is None:
                 self._send(part, effects, None)
             else:
-                self._send(part, effects, cause.received, cause.origin)
+                self._send(part, effects, cause.received)
         self._count_levels(lane, part, moved)
         lane.marks.update(marks)
         lane.day = part.day = day
@@ -229,21 +228,19 @@ class HouseholdStage(Stage):
             if change and level:
                 lane.counts[level] = part.counts[level] = lane.counts.get(level, 0) + change
 
-    def _send(
-        self, part: Part, effects: Iterable[Effect], received: int | None, origin: Origin | None = None
-    ) -> None:
+    def _send(self, part: Part, effects: Iterable[Effect], received: int | None) -> None:
         for effect in effects:
             key = effect.household.encode()
             if isinstance(effect, Transfer):
                 part.sends.append((HOUSEHOLD_FACTS, key, encode(effect), ()))
             else:
                 headers = WARNING_HEADERS
-                # A midnight has no event behind it; on a replay another record may bring it along.
-                if origin is not None and effect.reason not in ("day", "policy"):
-                    headers = [*WARNING_HEADERS, origin_header(origin)]
+                more = {}
+                if effect.origin is not None:
+                    headers = [*WARNING_HEADERS, origin_header(effect.origin)]
+                    more = origin_fields(effect.origin)
                 part.sends.append((WARNINGS, key, effect.body, headers))
                 if logger.isEnabledFor(logging.DEBUG):
-                    more = {} if headers is WARNING_HEADERS or origin is None else origin_fields(origin)
                     logger.debug(
                         "warning %s: %s", effect.id, effect.type, extra={"warning": effect.id, **more}
                     )
@@ -310,18 +307,18 @@ class HouseholdStage(Stage):
                 return ()
             return await engine.ledger.due(lane.claim, lane.day, SWEEP_CHUNK)
 
-        while await engine.between(lane, due, partial(self._catch_up, lane)):
+        while await engine.between(lane, due, partial(self.catch_up, lane)):
             pass
 
     def _visit(self, lane: Lane, sweep: Sweep, part: Part) -> None:
         """Bring households under the policy that holds; the last visit says that it was the last."""
-        self._catch_up(lane, part)
+        self.catch_up(lane, part)
         if sweep.is_done:
             course = self.course(lane)
             course.swept = sweep.number
             lane.marks[MARK] = part.marks[MARK] = (sweep.number, 0)
 
-    def _catch_up(self, lane: Lane, part: Part) -> None:
+    def catch_up(self, lane: Lane, part: Part) -> None:
         day = lane.day
         course = self.course(lane)
         rules = self.book.rules(course.number)

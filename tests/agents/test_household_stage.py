@@ -175,7 +175,7 @@ def test_between_records_households_catch_up_in_chunks() -> None:
     bill = fact(1, "insurance.bill.settled", self_paid_yuan=2_500_000)
     run(one, lane, raws([bill, ill(2), Tick(DAY + 400, at(DAY + 400, 0))]))
     part = Part(lane.next, states={"~p1": lane.states["~p1"], "gone": None})
-    one._catch_up(lane, part)
+    one.catch_up(lane, part)
     assert warned(part) == [("warning.cleared", "~p1-2")]
     assert part.next_days == {"~p1": DAY + 1100, "gone": None}
     assert part.day == DAY + 400
@@ -249,7 +249,7 @@ def test_setting_aside_is_as_if_the_record_had_not_come(script: list[tuple[str, 
     # A household that only a bad record reached has ticked up to that day; nothing else may differ.
     for lane_, one in ((lane, part), (other, expected)):
         sweep = Part(lane_.next, states={k: v for k, v in lane_.states.items() if v is not None})
-        stage()._catch_up(lane_, sweep)
+        stage().catch_up(lane_, sweep)
         one.sends += sweep.sends
         one.states |= sweep.states
     held = {key: state for key, state in part.states.items() if state is not None}
@@ -304,7 +304,7 @@ def test_a_midnight_that_fails_moves_the_day_without_an_evaluation(monkeypatch: 
 
     monkeypatch.setattr(agents.household.household, "catch_up", broken)
     part = Part(lane.next, states={"~p1": lane.states["~p1"]})
-    one._catch_up(lane, part)
+    one.catch_up(lane, part)
     assert part.tallies["unevaluated", "household"] == 1
     assert part.next_days == {"~p1": DAY + 1201}
     assert part.sends == []
