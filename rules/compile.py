@@ -13,9 +13,10 @@ from rules.bounds import Table, faded
 from rules.calendar import NEVER, Calendar, civil, day_from_text
 from rules.conditions import indicators_in, members_source, names_in
 from rules.expression import Both, Compare, Either, Expression, Name, Not, OneOf
-from rules.measure import CompiledMeasure, Facts, compile_measure
+from rules.measure import NOTHING, CompiledMeasure, Facts, compile_measure
 from rules.policy import Indicator, Measure, Policy
 from streams.catalog import Catalog
+from streams.events import Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,11 +55,12 @@ class MemberMeasure:
         types: every type that can change it.
     """
 
-    __slots__ = ("first", "grows_daily", "number", "run", "types")
+    __slots__ = ("first", "grows_daily", "more", "number", "run", "types")
 
     def __init__(self, number: int, measure: CompiledMeasure) -> None:
         self.number = number
         self.run = measure.run
+        self.more = measure.more
         self.first = measure.first
         self.types = measure.types
         self.grows_daily = measure.grows_daily
@@ -71,6 +73,16 @@ class MemberMeasure:
                 resident.measures[self.number] = self.run(facts, today)
                 return
         resident.measures.pop(self.number, None)
+
+    def add(self, resident: Resident, today: int, type: str, day: int, data: Mapping[str, Value]) -> None:
+        """Measure a member's facts after one was added to them."""
+        more = self.more.get(type)
+        measures = resident.measures
+        after = None if more is None else more(measures.get(self.number, NOTHING), day, data, today)
+        if after is None:
+            self.take(resident, today)
+        else:
+            measures[self.number] = after
 
 
 Ratio = tuple[int, int, int]

@@ -205,7 +205,7 @@ class _Step:
             self._advance(message.person)
         if self.is_due:
             # Caches were renewed for this record, which by itself changes nothing.
-            self.evaluate(_occasion_of(message), self.day)
+                self.evaluate(_occasion_of(message), self.day)
         return self.home, tuple(self.effects)
 
     def _wait(self, person: str) -> Waiting:
@@ -235,7 +235,7 @@ class _Step:
             if not waiting.queue:
                 break
             message = waiting.queue.pop(0)
-            if isinstance(message, FactMessage) and message.n == resident.n:
+                if isinstance(message, FactMessage) and message.n == resident.n:
                 self._fact(resident, message.event)
             elif isinstance(message, Update) and message.n == resident.n:
                 self._update(resident, message)
@@ -262,13 +262,15 @@ class _Step:
                 home.community = community
                 self.evaluate(_occasion(event, _reason(event), "household"), self.day, before)
             return
-        touched = self._add(home.own, event)
-        if touched is None:
-            return
-        self._refresh(None, touched, event)
+        day = self.rules.calendar.day_of(event.time)
+        touched = self._add(home.own, event, day)
+        if touched is not None:
+            self._refresh(None, touched, event, day)
 
     def _fact(self, resident: Resident, event: Event) -> None:
-        touched = self._add(resident.known, event)
+        day = self.rules.calendar.day_of(event.time)
+        may_repeat = resident.may_know(event.source, event.id)
+        touched = self._add(resident.known, event, day, may_repeat=may_repeat)
         if touched is None:
             if not resident.registered and not resident.known:
                 # Too old to have any effect: it does not make a person exist either.
@@ -276,21 +278,28 @@ class _Step:
                 self._membership_changed()
             return
         if resident.role != DEAD:
-            self._refresh(resident, touched, event)
+            self._refresh(resident, touched, event, day)
 
-    def _refresh(self, resident: Resident | None, types: tuple[str, ...], event: Event) -> None:
+    def _refresh(self, resident: Resident | None, types: tuple[str, ...], event: Event, day: int) -> None:
         """Evaluate after facts of these types changed; unless points change nothing can cross a line."""
-        if self.scoring and not refresh(self.home, self.rules, self.day, resident, types) and not self.is_due:
+        # What kills another fact takes that away as well.
+        added = (day, event.data) if event.supersedes is None else None
+        if (
+            self.scoring
+            and not refresh(self.home, self.rules, self.day, resident, types, added)
+            and not self.is_due
+        ):
             return
         kind = "household" if resident is None else "person"
         self.evaluate(_occasion(event, _reason(event), kind), self.day)
 
-    def _add(self, known: Known, event: Event) -> tuple[str, ...] | None:
+    def _add(
+        self, known: Known, event: Event, day: int, *, may_repeat: bool = True
+    ) -> tuple[str, ...] | None:
         """Take in an event unless it is too old or a duplicate."""
-        day = self.rules.calendar.day_of(event.time)
         if self.day - day >= self.rules.keep_days:
             return None
-        touched = known.add(event, day)
+        touched = known.add(event, day, may_repeat=may_repeat)
         if touched is not None and day + self.rules.keep_days < self.home.fall_day:
             self.home.fall_day = day + self.rules.keep_days
             self.home.next_day = min(self.home.next_day, self.home.fall_day)

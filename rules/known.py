@@ -75,14 +75,17 @@ class Known(msgspec.Struct, array_like=True):
                     return True
         return any(spent.id == id and spent.source == source for spent in self.spent)
 
-    def add(self, event: Event, day: int) -> tuple[str, ...] | None:
+    def add(self, event: Event, day: int, *, may_repeat: bool = True) -> tuple[str, ...] | None:
         """Take in one event that is not too old.
+
+        Args:
+            may_repeat: False where it is certain that no kept event has its name.
 
         Returns:
             The types whose live facts changed, ascending, or None for a duplicate, which changes nothing.
         """
         source, name = event.source, event.id
-        if self.has(source, name):
+        if may_repeat and self.has(source, name):
             return None
         killed: str | None = None
         target = event.supersedes

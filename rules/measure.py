@@ -9,18 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from rules.calendar import NEVER
 from rules.conditions import where_source
 from rules.known import Fact
 from rules.policy import Measure
 from streams.catalog import Catalog, EventType
+from streams.events import Value
 
 Facts = Mapping[str, list[Fact]]
 Measured = tuple[int | None, int, int]
 """(value in the stored unit or None, greatest day of the matching facts, next day on which time alone can
 change value or matching facts; for ``days_since`` the daily growth itself apart)."""
+More = Callable[[Measured, int, Mapping[str, Value], int], "Measured | None"]
+"""What is measured after one more fact, from what was measured before on the same day, the fact's day, its
+data and today; None where only a run over all facts can tell."""
+
+NOTHING: Final[Measured] = (None, -NEVER, NEVER)
+"""What is measured over no facts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,7 @@ class CompiledMeasure:
         run: (facts, today) to :data:`Measured`.
         matching: (facts, today) to the matching facts with their types, ascending by (time, source, id)
             within each type.
+        more: by type, for a fact that is added to the others; empty where there is an ``until``.
         types: every type that can change it, ``until`` included.
         first: of ``types``, those of ``from``.
         is_money: values are in fen, and in yuan outside.
@@ -40,6 +48,7 @@ class CompiledMeasure:
     of: Measure
     run: Callable[[Facts, int], Measured]
     matching: Callable[[Facts, int], list[tuple[str, Fact]]]
+    more: Mapping[str, More]
     types: frozenset[str]
     first: tuple[str, ...]
     is_money: bool
@@ -52,6 +61,9 @@ def compile_measure(measure: Measure, catalog: Catalog) -> CompiledMeasure:
         of=measure,
         run=_function("run", _run_lines(measure, catalog)),
         matching=_function("matching", _matching_lines(measure, catalog)),
+        more={}
+        if measure.until
+        else {type: _function("more", _more_lines(measure, catalog.events[type])) for type in measure.types},
         types=frozenset((*measure.types, *measure.until)),
         first=measure.types,
         is_money=measure.is_money,
@@ -83,6 +95,17 @@ _EACH = {
     "latest": ["key = (f.time, f.source, f.id)", "if best is None or key > best: best = key; value = v"],
 }
 _RESULT = {"count": "count", "days_since": "today - newest"}
+
+
+#: How one more value changes what was measured; ``latest`` can tell only by a later day.
+_MORE = {
+    "count": ["value = 1 if value is None else value + 1"],
+    "days_since": ["value = today - (day if day > newest else newest)"],
+    "sum": ["value = v if value is None else value + v"],
+    "max": ["if value is None or v > value: value = v"],
+    "min": ["if value is None or v < value: value = v"],
+    "latest": ["if day <= newest: return None", "value = v"],
+}
 
 
 def _run_lines(measure: Measure, catalog: Catalog) -> list[str]:
@@ -148,10 +171,33 @@ def _loop_lines(measure: Measure, type: EventType, soon: str | None) -> list[str
         lines += ["        if ended is not None and f.time <= ended: continue"]
     if measure.field is not None or measure.where is not None:
         lines += ["        data = f.data"]
+    return [*lines, *(f"        {line}" for line in _data_lines(measure, type, "continue"))]
+
+
+def _data_lines(measure: Measure, type: EventType, pass_over: str) -> list[str]:
+    """Take the measured value ``v`` out of ``data``, and pass over a fact whose data do not match."""
+    lines = []
     if measure.field is not None:
-        lines += [f"        v = data.get({measure.field!r})", "        if v is None: continue"]
+        lines += [f"v = data.get({measure.field!r})", f"if v is None: {pass_over}"]
     if measure.where is not None:
         money = frozenset(name for name, field in type.data.items() if field.kind == "money")
         source = where_source(measure.where, frozenset(type.data), money)
-        lines += [f"        if not {source}: continue"]
+        lines += [f"if not {source}: {pass_over}"]
     return lines
+
+
+def _more_lines(measure: Measure, type: EventType) -> list[str]:
+    """One more fact of a type, beside those that were measured; the same as a run over all of them."""
+    lines = [
+        "value, newest, soon = was",
+        "if soon <= today: return None",
+        "if day > today: return was if day >= soon else (value, newest, day)",
+    ]
+    if measure.within_days is not None:
+        lines += [f"if today - day >= {measure.within_days}: return was"]
+    lines += _data_lines(measure, type, "return was")
+    lines += [*_MORE[measure.function], "if day > newest: newest = day"]
+    if measure.within_days is not None:
+        lines += [f"day += {measure.within_days}", "if day < soon: soon = day"]
+    lines += ["return value, newest, soon"]
+    return ["def more(was, day, data, today):", *(f"    {line}" for line in lines)]

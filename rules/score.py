@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from rules.calendar import NEVER
 from rules.compile import Period, Rules, describe, next_birthday
 from rules.state import DEAD, Household, Resident
+from streams.events import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,12 @@ def let_pass(home: Household, rules: Rules, today: int) -> bool:
 
 
 def refresh(
-    home: Household, rules: Rules, today: int, resident: Resident | None, types: Iterable[str]
+    home: Household,
+    rules: Rules,
+    today: int,
+    resident: Resident | None,
+    types: Iterable[str],
+    added: tuple[int, Mapping[str, Value]] | None = None,
 ) -> bool:
     """Bring the caches up to date after facts of these types changed, of a resident or the household's own.
 
@@ -85,6 +91,7 @@ def refresh(
 
     Args:
         types: in an order that a replay repeats.
+        added: day and data, where all that changed is one more fact.
 
     Returns:
         Whether any points changed.
@@ -96,14 +103,16 @@ def refresh(
     members: list[Resident] | None = None
     for type in types:
         if resident is not None:
-            facts = resident.known.facts
             points = resident.points
             if period.until < resident.next_day:
                 resident.next_day = period.until
             for each in rules.each_by_type.get(type, ()):
-                each.take(resident, today)
+                if added is None:
+                    each.take(resident, today)
+                else:
+                    each.add(resident, today, type, *added)
             for index, alone in rules.person_by_type.get(type, ()):
-                given, change = alone.points(facts, today, tables[index])
+                given, change = alone.points(resident.known.facts, today, tables[index])
                 if change < resident.next_day:
                     resident.next_day = change
                 if given != points.get(index, 0):

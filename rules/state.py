@@ -19,6 +19,7 @@ from streams.records import Member, Release, Transfer, Update
 DEAD = "dead"
 """The role of a person whose membership is a death: it stays at ``~<person>``, where nothing counts."""
 
+_pack = msgspec.msgpack.Encoder().encode
 decode_known = msgspec.msgpack.Decoder(Known).decode
 
 
@@ -50,7 +51,7 @@ class Resident(msgspec.Struct, array_like=True):
     birth: str | None = None
     sex: str | None = None
     registered: bool = False
-    kept: msgspec.Raw = msgspec.field(default_factory=_nothing)
+    kept: bytes = msgspec.field(default_factory=_nothing)
     points: dict[int, int] = {}
     next_day: int = NEVER
     measures: dict[int, tuple[int | None, int, int]] = {}
@@ -59,13 +60,19 @@ class Resident(msgspec.Struct, array_like=True):
     def known(self) -> Known:
         """What is known of the person."""
         kept: Any = self.kept
-        if type(kept) is msgspec.Raw:
+        if type(kept) is bytes:
             kept = self.kept = decode_known(kept)  # type: ignore[assignment]
         return kept  # type: ignore[no-any-return]
 
     @known.setter
     def known(self, known: Known) -> None:
         self.kept = known  # type: ignore[assignment]
+
+    def may_know(self, source: str, id: str) -> bool:
+        """False where certainly no kept event has this name; found out without reading them."""
+        kept: Any = self.kept
+        # Wherever a kept event is written down, its source and its id stand side by side.
+        return type(kept) is not bytes or _pack(source) + _pack(id) in kept
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Resident):
@@ -142,9 +149,18 @@ class Household(msgspec.Struct, array_like=True):
 
 
 _decode = msgspec.msgpack.Decoder(Household).decode
-encode = msgspec.msgpack.Encoder().encode
-"""A household as bytes."""
-encode_known = encode
+encode_known = _pack
+"""What is known as bytes."""
+
+
+def encode(household: Household) -> bytes:
+    """A household as bytes."""
+    for resident in household.residents.values():
+        kept: Any = resident.kept
+        if type(kept) is not bytes:
+            # Bytes in bytes: who is not concerned by the next record is passed over in one step.
+            resident.kept = _pack(kept)
+    return _pack(household)
 
 
 def decode(raw: bytes) -> Household:
@@ -162,4 +178,4 @@ def is_under(raw: bytes, activation: int) -> bool:
 
     Looks at the last bytes only: a sweep asks this of a hundred thousand households.
     """
-    return raw.endswith(encode(activation))
+    return raw.endswith(_pack(activation))
