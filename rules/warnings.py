@@ -13,6 +13,7 @@ from rules.known import Fact
 from rules.policy import Indicator
 from rules.score import Score
 from rules.state import Household
+from streams.records import Origin
 
 Reason = Literal["fact", "correction", "retraction", "membership", "registration", "day", "policy"]
 
@@ -46,7 +47,7 @@ class Warning:
         type: ``warning.raised`` and so on.
         level: id of the level, or None.
         day: today, since 1970-01-01.
-        reason: ``fact``, ``day`` and so on.
+        origin: where the event that caused it stands; None of a midnight or a policy.
         body: the structured CloudEvent, JSON in UTF-8.
     """
 
@@ -55,7 +56,7 @@ class Warning:
     type: str
     level: str | None
     day: int
-    reason: str
+    origin: Origin | None
     body: bytes
 
 
@@ -69,7 +70,14 @@ class Before:
 
 
 def warning(
-    home: Household, score: Score, before: Before, type: str, occasion: Occasion, rules: Rules, today: int
+    home: Household,
+    score: Score,
+    before: Before,
+    type: str,
+    occasion: Occasion,
+    rules: Rules,
+    today: int,
+    origin: Origin | None,
 ) -> Warning:
     """The message of a warning that has just been counted in ``home.warned``."""
     policy = rules.policy
@@ -101,7 +109,7 @@ def warning(
             "policy": {"id": policy.id, "version": policy.version, "digest": rules.digest},
         },
     }
-    return Warning(home.id, id, type, level, today, occasion.reason, _encode(body))
+    return Warning(home.id, id, type, level, today, origin, _encode(body))
 
 
 def dimensions(score: Score, rules: Rules) -> dict[str, int]:
