@@ -18,7 +18,7 @@ from rules.warnings import Before, Occasion, Reason, Warning, warning
 from streams.catalog import REGISTERED, RETRACTED
 from streams.errors import LedgerError
 from streams.events import Event
-from streams.records import About, Cause, Member, Message, Release, Transfer, Update
+from streams.records import About, Cause, Member, Message, Origin, Release, Transfer, Update
 from streams.records import Fact as FactMessage
 
 __all__ = [
@@ -108,7 +108,9 @@ def adopt(state: Household, *, rules: Rules, day: int, received: int) -> tuple[H
 class _Step:
     """One step at work: the state is changed in place, effects are collected."""
 
-    __slots__ = ("channel", "day", "effects", "home", "is_due", "offset", "rules", "scoring", "transfers")
+    __slots__ = (
+        "channel", "day", "effects", "home", "is_due", "offset", "origin", "rules", "scoring", "transfers",
+    )  # fmt: skip
 
     def __init__(
         self, home: Household, rules: Rules, day: int, channel: str, offset: int, scoring: bool
@@ -122,6 +124,8 @@ class _Step:
         self.effects: list[Effect] = []
         self.transfers = 0
         self.is_due = False
+        self.origin: Origin | None = None
+        """Of the record that is being applied: one that waited has its own."""
 
     # -- time --------------------------------------------------------------------------------------
     def tick(self) -> None:
@@ -186,6 +190,7 @@ class _Step:
         """Apply one record."""
         if self.home.day != self.day or self.home.digest != self.rules.digest:
             self.tick()
+        self.origin = message.origin
         if isinstance(message, FactMessage):
             # Nearly every record: the person is here, and nothing waits.
             person = message.event.subject
@@ -205,6 +210,7 @@ class _Step:
             self._advance(message.person)
         if self.is_due:
             # Caches were renewed for this record, which by itself changes nothing.
+            self.origin = message.origin
             self.evaluate(_occasion_of(message), self.day)
         return self.home, tuple(self.effects)
 
@@ -235,6 +241,7 @@ class _Step:
             if not waiting.queue:
                 break
             message = waiting.queue.pop(0)
+            self.origin = message.origin
             if isinstance(message, FactMessage) and message.n == resident.n:
                 self._fact(resident, message.event)
             elif isinstance(message, Update) and message.n == resident.n:
@@ -337,6 +344,7 @@ class _Step:
 
     def _join(self, waiting: Waiting) -> None:
         first = waiting.parts[0]
+        self.origin = first.origin
         known = Known()
         for part in sorted(waiting.parts, key=lambda transfer: transfer.part):
             known.absorb(decode_known(part.known))
@@ -376,7 +384,8 @@ class _Step:
         if type is None:
             return
         home.warned += 1
-        self.effects.append(warning(home, score, before, type, occasion, rules, day))
+        origin = None if occasion.reason in ("day", "policy") else self.origin
+        self.effects.append(warning(home, score, before, type, occasion, rules, day, origin))
 
 
 def _warning_type(before: Before, home: Household, reason: Reason, has_members: bool) -> str | None:
