@@ -21,9 +21,12 @@ from hearthwatch.settings import Settings
 from hearthwatch.supervisor import RunFolder
 from hearthwatch.topic_plan import planned_topics
 from rules.policy import Policy
+from rules.rulebook import Rulebook
 from streams import topics
 from streams.catalog import Catalog
 from streams.errors import InputError
+from streams.policies import LANGUAGE, POLICIES, Files
+from streams.policies_topic import append, read_activations
 from streams.topics import Topic
 
 #: A command line does not wait for Redis as long as a worker would.
@@ -62,12 +65,15 @@ def prepare(
     catalog: Catalog,
     policy: Policy,
     progress: Progress = lambda what, done, total: None,
-) -> None:
+) -> Rulebook:
     """Start the embedded servers where they are meant, open the ledger, create the topics.
+
+    The files are activated if nothing was before; what is activated is returned, and holds.
 
     Raises:
         InputError: a topic exists with other settings.
-        LedgerMismatchError: the data was made with another catalogue, policy or clock.
+        LedgerMismatchError: the data was made with another clock or, before activations were kept, with
+            other files.
         HearthwatchError: a server does not start or does not answer.
     """
     if uses_local(settings):
@@ -75,10 +81,44 @@ def prepare(
     progress("Opening the ledger", 0, 0)
     planned = planned_topics(settings, catalog)
     create_topics(settings, [topic for topic in planned if topic.name == topics.LEDGER])
-    made_with = {"catalog": catalog.digest, "policy": policy.digest, "clock": settings.clock}
-    asyncio.run(_open(settings, made_with))  # before the topics: it knows best what has changed
+    # Before the topics: it knows best what has changed.
+    asyncio.run(_open(settings, {"clock": settings.clock}))
     progress("Creating topics", 0, 0)
-    create_topics(settings, planned)
+    create_topics(settings, [topic for topic in planned if topic.name == POLICIES])
+    book = founded(settings, catalog, policy)
+    for one in book.activations:
+        create_topics(settings, planned_topics(settings, book.catalog(one.number)))
+    return book
+
+
+def founded(settings: Settings, catalog: Catalog, policy: Policy) -> Rulebook:
+    """Everything that was activated, and that is never nothing: the files of a first start are number 1.
+
+    Several may do this at once with the same files: what repeats the one before changes nothing.
+
+    Raises:
+        LedgerMismatchError: there is data already, made with other files.
+        TransportError: a server does not answer, or the topic is missing.
+    """
+    connection = kafka_connection(settings)
+    found = read_activations(connection, needed=True)
+    if not found:
+        asyncio.run(_open(settings, {"catalog": catalog.digest, "policy": policy.digest}))
+        append(connection, files_of(settings.policy, settings.catalog))
+        found = read_activations(connection, needed=True)
+    return Rulebook(found)
+
+
+def files_of(policy: Path, catalog: Path) -> Files:
+    """Two files as they are activated.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    try:
+        return Files(LANGUAGE, policy.read_bytes(), policy.name, catalog.read_bytes(), catalog.name)
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror or error}") from None
 
 
 def create_topics(settings: Settings, planned: Sequence[Topic]) -> None:

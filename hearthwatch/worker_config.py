@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hearthwatch.connections import kafka_arguments, redis_home
+from hearthwatch.running import founded
 from hearthwatch.settings import Settings
 from rules.policy import Policy
 from rules.policy_file import read_policy
@@ -28,7 +29,7 @@ def catalog_and_policy(settings: Settings) -> tuple[Catalog, Policy]:
 def worker_config(
     settings: Settings, *, name: str, is_static: bool, metrics_port: int | None
 ) -> WorkerConfig:
-    """What the settings say to a worker.
+    """What the settings say to a worker, and what has been activated.
 
     Args:
         is_static: the name is the same at each start and nobody else's, so the brokers may take a restart
@@ -36,10 +37,13 @@ def worker_config(
 
     Raises:
         InputError: a setting, the catalogue or the policy is faulty.
+        LedgerError: what is activated is beyond this program, or other files made the data.
+        TransportError: a server does not answer.
     """
     from agents.app import WorkerConfig
 
-    catalog, policy = catalog_and_policy(settings)
+    book = founded(settings, *catalog_and_policy(settings))
+    catalog, policy = book.files(book.newest)
     return WorkerConfig(
         kafka=kafka_arguments(settings),
         redis=redis_home(settings),
@@ -51,4 +55,5 @@ def worker_config(
         instance=name if is_static else None,
         metrics_host=settings.metrics_host,
         metrics_port=metrics_port,
+        activations=book.activations,
     )

@@ -37,13 +37,21 @@ class Rulebook:
         book.newest = 1
         return book
 
+    @classmethod
+    def of_files(cls, catalog: Catalog, policy: Policy) -> Self:
+        """Files that are number 1 where nothing was activated."""
+        book = cls(())
+        book._files[1] = catalog, policy
+        book.newest = 1
+        return book
+
     def add(self, activation: Activation) -> None:
         """Take in one more."""
         self._activations[activation.number] = activation
         self.newest = max(self.newest, activation.number)
 
     def __contains__(self, number: int) -> bool:
-        return number in self._activations or number in self._rules
+        return number in self._activations or number in self._rules or number in self._files
 
     @property
     def activations(self) -> list[Activation]:

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from streams.errors import HearthwatchError
+from streams.errors import LedgerError
 
 POLICIES: Final = "hearthwatch.policies"
 
@@ -26,7 +26,7 @@ LANGUAGE: Final = 1
 MAX_BYTES: Final = 8_388_608
 
 
-class NotUnderstoodError(HearthwatchError):
+class NotUnderstoodError(LedgerError):
     """An activated policy is beyond this program: it may not go on by guessing."""
 
 

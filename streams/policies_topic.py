@@ -15,16 +15,23 @@ from streams.policies import MAX_BYTES, POLICIES, Activation, Files, activations
 _PATIENCE_SECONDS: Final = 30.0
 
 
-def read_activations(connection: Connection, *, prefix: str = "") -> list[Activation]:
-    """All activations so far; empty if there is none, or not even the topic.
+def read_activations(connection: Connection, *, prefix: str = "", needed: bool = False) -> list[Activation]:
+    """All activations so far.
+
+    Args:
+        needed: the topic has to be there; otherwise it may be missing, and there are none.
 
     Raises:
-        TransportError: no broker answers.
+        TransportError: no broker answers, or the topic is missing.
         NotUnderstoodError: see :func:`activations`.
     """
     consumer = kafka_clients.consumer(connection, fetch_max_bytes=2 * MAX_BYTES)
     try:
         if not consumer.partitions_for_topic(prefix + POLICIES):
+            if needed:
+                raise TransportError(
+                    f"the topic {prefix + POLICIES} is missing; make it with `hearthwatch topics create`"
+                )
             return []
         partition = kafka.TopicPartition(prefix + POLICIES, 0)
         consumer.assign([partition])

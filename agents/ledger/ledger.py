@@ -315,6 +315,12 @@ class Ledger:
             if int(cursor) == 0:
                 return
 
+    async def marks(self, stage: str, topic: str, partition: int) -> dict[str, tuple[int, int]]:
+        """The marks of a partition, without a claim: for showing only."""
+        flat = await self.link.call("HGETALL", self.keys(stage, topic, partition)[2])
+        pairs = flat.items() if isinstance(flat, dict) else zip(flat[::2], flat[1::2], strict=True)
+        return {_text(channel) or "": _mark(number) for channel, number in pairs}
+
     async def overdue(self, stage: str, topic: str, partition: int, day: int) -> int:
         """How many keys have a next day at or before ``day``, without a claim."""
         return int(await self.link.call("ZCOUNT", self.keys(stage, topic, partition)[3], "-inf", str(day)))

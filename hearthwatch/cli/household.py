@@ -12,14 +12,14 @@ import orjson
 from rich.table import Table
 from rich.text import Text
 
+from hearthwatch.activated import rulebook
 from hearthwatch.connections import kafka_arguments
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
 from hearthwatch.settings import Settings, load_settings
-from hearthwatch.worker_config import catalog_and_policy
 from rules import household as core
 from rules.calendar import day_text
-from rules.compile import Rules, compile_policy
+from rules.compile import Rules
 from rules.explain import Explanation, Language, explain, sentences, shown_data, text
 from rules.known import Known
 from rules.state import Household
@@ -97,8 +97,9 @@ def live_household(id: str) -> tuple[Household, Rules, Catalog]:
         click.echo(f"No household `{id}` is known.", err=True)
         click.get_current_context().exit(1)
     state, day = found
-    catalog, policy = catalog_and_policy(settings)
-    rules = compile_policy(policy, catalog)
+    book = rulebook(settings)
+    # Until the household is visited it stands as the policy before left it.
+    rules, catalog = book.rules(state.activation), book.catalog(state.activation)
     if day is not None and (state.day is None or state.day < day):
         # Households catch up with midnights lazily; what one is shown as must be as of today.
         state, _ = core.catch_up(state, rules=rules, day=day)

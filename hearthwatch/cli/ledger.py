@@ -11,13 +11,14 @@ import click
 from rich.table import Table
 
 from agents.ledger import Ledger, Position
+from hearthwatch.activated import activated
 from hearthwatch.connections import kafka_arguments
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
 from hearthwatch.settings import Settings, load_settings
 from hearthwatch.supervisor import RunFolder
 from rules.calendar import day_text
-from streams.catalog_file import read_catalog
+from streams.catalog import Catalog
 from streams.errors import InputError
 
 At = tuple[str, int]
@@ -39,7 +40,7 @@ def show(as_json: bool) -> None:
 
     settings = in_force(load_settings())
     rows = []
-    for stage, found in asyncio.run(_each(settings, look)).items():
+    for stage, found in _each(settings, look).items():
         for (topic, partition), position in found.items():
             row: dict[str, Any] = {"stage": stage, "topic": topic, "partition": partition}
             if position is not None:
@@ -81,14 +82,18 @@ def adopt() -> None:
     settings = in_force(load_settings())
     if RunFolder(settings.data_dir).running() is not None:
         raise InputError("workers are running: stop them first with `hearthwatch down --keep-servers`")
-    found = asyncio.run(_each(settings, take))
+    found = _each(settings, take)
     click.echo(
         ", ".join(f"{stage}: {number} partitions" for stage, number in found.items()) + " can be claimed."
     )
 
 
-async def _each(settings: Settings, work: Work) -> dict[str, Any]:
+def _each(settings: Settings, work: Work) -> dict[str, Any]:
     """Do something with the partitions of each stage, in the order of the flow."""
+    return asyncio.run(_with(settings, work, activated(settings)[0]))
+
+
+async def _with(settings: Settings, work: Work, catalog: Catalog) -> dict[str, Any]:
     from agents.flow import Flow
     from agents.ticks import steps
 
@@ -97,7 +102,7 @@ async def _each(settings: Settings, work: Work) -> dict[str, Any]:
     try:
         return {
             stage: await work(opened, stage, await flow.partitions(topics))
-            for stage, topics in steps(read_catalog(settings.catalog))
+            for stage, topics in steps(catalog)
         }
     finally:
         await flow.close()

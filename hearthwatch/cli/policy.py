@@ -19,7 +19,11 @@ from streams.catalog import Catalog
 from streams.catalog_file import read_catalog
 from streams.errors import FileFaults
 
-COMMANDS: Final = {"explain": "hearthwatch.cli.explain:explain_command"}
+COMMANDS: Final = {
+    "activate": "hearthwatch.cli.policy_activate:activate",
+    "explain": "hearthwatch.cli.explain:explain_command",
+    "status": "hearthwatch.cli.policy_activate:status",
+}
 
 _FILE = click.argument("file", type=click.Path(path_type=Path), required=False)
 _CATALOG = click.option(
@@ -34,7 +38,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group(cls=LazyGroup, table=COMMANDS)
 def policy() -> None:
-    """Check, show and explain a policy: from facts to a score, levels and warnings."""
+    """Check, show, explain and activate a policy: from facts to a score, levels and warnings."""
 
 
 @policy.command(epilog="Example: hearthwatch policy check rules/policies/wuchang.yaml")

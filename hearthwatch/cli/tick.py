@@ -7,12 +7,14 @@ import json
 
 import click
 
+from hearthwatch.activated import activated
 from hearthwatch.cli.backtest import parse_day
 from hearthwatch.connections import kafka_arguments
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.settings import Settings, load_settings
-from hearthwatch.worker_config import catalog_and_policy
 from rules.calendar import Calendar, day_text
+from rules.policy import Policy
+from streams.catalog import Catalog
 from streams.errors import SettingsError
 
 
@@ -42,7 +44,7 @@ def tick(until: str, no_wait: bool, timeout: float, as_json: bool) -> None:
     day = parse_day(until)
     assert day is not None
     settings = in_force(load_settings())
-    ticked = asyncio.run(_tick(settings, day, wait=not no_wait, timeout_seconds=timeout))
+    ticked = asyncio.run(_tick(settings, day, activated(settings), wait=not no_wait, timeout_seconds=timeout))
     count, first, last = ticked
     days = {
         "first": None if first is None else day_text(first),
@@ -57,7 +59,7 @@ def tick(until: str, no_wait: bool, timeout: float, as_json: bool) -> None:
 
 
 async def _tick(
-    settings: Settings, day: int, *, wait: bool, timeout_seconds: float
+    settings: Settings, day: int, files: tuple[Catalog, Policy], *, wait: bool, timeout_seconds: float
 ) -> tuple[int, int | None, int | None]:
     from agents.ticks import append_ticks
 
@@ -69,7 +71,7 @@ async def _tick(
                 "the data is made with the clock `wall`, where the workers let days pass by themselves;"
                 " `hearthwatch up --clock log` is for demos and replays"
             )
-        catalog, policy = catalog_and_policy(settings)
+        catalog, policy = files
         done = await append_ticks(
             day,
             kafka=kafka_arguments(settings),

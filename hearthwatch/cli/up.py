@@ -33,6 +33,9 @@ from hearthwatch.supervisor import (
     last_lines,
 )
 from hearthwatch.worker_config import catalog_and_policy
+from rules.policy import Policy
+from rules.rulebook import Rulebook
+from streams.catalog import Catalog
 
 READY_SECONDS: Final = 120.0
 #: The supervisor gives its workers 40 s, and then stops the servers.
@@ -83,8 +86,8 @@ def up(
 
     The embedded Kafka and Valkey are started unless the settings name others. A worker that dies is started
     again. Ctrl-C, SIGTERM and `hearthwatch down` let every worker finish what it has begun; embedded servers
-    that this command started are stopped too. A catalogue or policy other than the one that the data was
-    made with is refused.
+    that this command started are stopped too. The catalogue and the policy of the first start are activated;
+    later the data goes by what is activated, and `hearthwatch policy activate` changes that.
     """
     settings = load_settings(catalog=catalog, policy=policy, clock=clock)
     workers = planned_workers(settings, counts_of(scale))
@@ -99,7 +102,8 @@ def up(
             if uses_local(settings):
                 stops_servers = any(one.state != "running" for one in local_stack(settings).status())
             with reporting() as report:
-                prepare(settings, *files, report)
+                book = prepare(settings, *files, report)
+            _say_activated(book, files)
         environment = {
             **os.environ,
             "HEARTHWATCH_CATALOG": str(settings.catalog),
@@ -133,6 +137,17 @@ def up(
         folder.keep_servers_file.unlink(missing_ok=True)
         if lock >= 0:
             os.close(lock)
+
+
+def _say_activated(book: Rulebook, files: tuple[Catalog, Policy]) -> None:
+    catalog, policy = book.files(book.newest)
+    if (catalog.digest, policy.digest) != (files[0].digest, files[1].digest):
+        click.echo(
+            f"This data goes by policy {policy.id} version {policy.version} and catalogue {catalog.id}"
+            f" version {catalog.version} (activation {book.newest}), not by the files given;"
+            " `hearthwatch policy activate FILE` changes that.",
+            err=True,
+        )
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -54,15 +54,15 @@ def worker(
     if supervised:
         leave_with_parent()
     port = metrics_port if metrics_port is not None else metrics_port_of(settings, stage)
-    config = worker_config(
-        settings,
-        name=name,
-        is_static=settings.worker_name is not None,
-        metrics_port=port,
-    )
     from agents.app import run_worker
 
     try:
+        config = worker_config(
+            settings,
+            name=name,
+            is_static=settings.worker_name is not None,
+            metrics_port=port,
+        )
         run_worker(stage, config)
     except HearthwatchError as error:
         # Its text alone is for people; whoever collects lines of JSON needs a line.

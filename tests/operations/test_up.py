@@ -155,19 +155,9 @@ def test_a_second_up_is_refused_while_one_runs(program: Program) -> None:
     assert "stop them first" in program("ledger", "adopt", expect=2)
 
 
-def test_another_policy_catalogue_or_clock_is_refused_and_says_what_to_do(program: Program) -> None:
+def test_another_clock_is_refused_and_says_what_to_do(program: Program) -> None:
     program("down", "--keep-servers")
     assert "household: 2 partitions" in program("ledger", "adopt")
-    changed = {}
-    for what, path in (
-        ("policy", ROOT / "rules" / "policies" / "wuchang.yaml"),
-        ("catalog", ROOT / "streams" / "catalogs" / "wuchang.yaml"),
-    ):
-        changed[what] = program.folder / f"{what}.yaml"
-        changed[what].write_bytes(path.read_bytes() + b"\n# changed\n")
-        said = program("up", "--detach", "--clock", "log", f"--{what}", str(changed[what]), expect=1)
-        assert f"another {what}" in said
-        assert "hearthwatch down && hearthwatch local reset" in said
     assert "the clock `log`, not `wall`" in program("up", "--detach", "--clock", "wall", expect=1)
     assert program.status()["kafka"]["answers"], "servers that ran before stay up after a refusal"
 
@@ -179,6 +169,41 @@ def test_a_faulty_policy_is_named_with_its_place(program: Program) -> None:
     assert f"{faulty}:1:1:" in said
     said = program("up", "--policy", str(program.folder), expect=2)
     assert f"{program.folder}: cannot be read" in said
+
+
+def test_the_data_goes_by_what_is_activated_and_another_file_is_only_named(program: Program) -> None:
+    policy = program.folder / "policy.yaml"
+    original = (ROOT / "rules" / "policies" / "wuchang.yaml").read_bytes()
+    policy.write_bytes(original.replace(b"\nversion: ", b"\nversion: 9", 1))
+    said, _ = program.start("up", "--detach", "--clock", "log", "--policy", str(policy)).communicate(
+        timeout=DEADLINE_SECONDS
+    )
+    assert "activation 1" in said
+    assert "hearthwatch policy activate FILE" in said
+    (row,) = json.loads(program("policy", "status", "--json"))["activations"]
+    assert row["file"] == "wuchang.yaml"
+    program("down", "--keep-servers")
+
+
+def test_a_policy_is_activated_while_everything_runs_and_an_older_one_again(program: Program) -> None:
+    program("up", "--detach", "--clock", "log")
+    policy = program.folder / "policy.yaml"
+    foreseen = json.loads(program("policy", "activate", str(policy), "--dry-run", "--json"))
+    assert (foreseen["households"], foreseen["changed"]) == (1, 0)
+    done = json.loads(program("policy", "activate", str(policy), "--json"))
+    assert (done["activation"], done["is_new"], done["is_taken"]) == (2, True, True)
+    again = json.loads(program("policy", "activate", str(policy), "--json"))
+    assert (again["activation"], again["is_new"]) == (2, False)
+    policy.write_bytes(policy.read_bytes() + b"# other content\n")
+    assert "raise `version`" in program("policy", "activate", str(policy), expect=2)
+    older = ROOT / "rules" / "policies" / "wuchang.yaml"
+    assert "(activation 3)" in program("policy", "activate", str(older))
+    found = json.loads(program("policy", "status", "--json"))
+    assert found["is_done"]
+    taken = [one for one in found["partitions"] if one["stage"] == "household"]
+    assert {(one["activation"], one["evaluated_by"]) for one in taken} == {(3, 3)}
+    assert "wuchang" in program("household", "show", "H1")
+    program("down", "--keep-servers")
 
 
 def test_in_the_foreground_sigterm_and_ctrl_c_stop_cleanly(program: Program) -> None:
