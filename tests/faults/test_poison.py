@@ -1,0 +1,79 @@
+"""An event that the program fails on stops nothing but itself, and comes back after the fix."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from deploy.local import Stack, free_ports
+from streams.deadletters import INTERNAL_ERROR, MESSAGE, REASON
+from streams.records import DEADLETTERS, HOUSEHOLD_FACTS
+from tests.faults.audit import audited
+from tests.faults.site import Site, load, opened
+
+pytestmark = pytest.mark.timeout(240)
+
+
+async def hearthwatch(site: Site, *arguments: str) -> str:
+    """Run the command line against the site; its output."""
+    settings = {
+        "HEARTHWATCH_KAFKA_BOOTSTRAP": site.bootstrap,
+        "HEARTHWATCH_REDIS_URL": site.rig.redis.url,
+        "HEARTHWATCH_REDIS_NAMESPACE": site.rig.namespace,
+        "HEARTHWATCH_CLOCK": site.clock,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "hearthwatch", *arguments,
+        env={**os.environ, **settings}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(process.communicate(), 90)
+    assert process.returncode == 0, out.decode()
+    return out.decode()
+
+
+async def test_a_poisonous_event_is_set_aside_and_requeued_after_the_fix(
+    own_stack: Stack, tmp_path: Path
+) -> None:
+    """`internal-error` with the traceback's digest; the metric rises; requeued, the event counts."""
+    (port,) = free_ports(1)
+    async with opened(Site(own_stack, tmp_path, prefix="")) as site:
+        site.create()
+        lines = load()
+        poison = next(
+            json.loads(line)["id"] for line in lines if json.loads(line)["type"] == "health.hospital.admitted"
+        )
+        site.start_all(but=["household"])
+        broken = site.start("household", poison=poison, metrics_port=port)
+        await site.publish(lines)
+        audit = await audited(site)
+        (letter,) = [
+            one for one in audit.log[DEADLETTERS][0] if dict(one.headers)[REASON] == b"internal-error"
+        ]
+        told = dict(letter.headers)
+        assert re.search(rb"ZeroDivisionError, traceback [0-9a-f]{12}", told[MESSAGE] or b"")
+        assert json.loads(letter.value)["id"] == poison
+        page = await asyncio.to_thread(_metrics, port)
+        assert 'hearthwatch_internal_errors_total{stage="household"} 1' in page
+        await broken.leave()
+
+        fixed = site.start("household")
+        await fixed.signals.wait("claimed")
+        before = sum((await site.rig.ends(HOUSEHOLD_FACTS)).values())
+        out = await hearthwatch(site, "deadletters", "requeue", "--reason", INTERNAL_ERROR, "--yes")
+        assert "1 sent again, 0 not." in out
+        again = await audited(site)
+        assert sum((await site.rig.ends(HOUSEHOLD_FACTS)).values()) > before
+        known = [poison.encode() in state for state in again.expected_states["household"].values()]
+        assert sum(known) == 1
+
+
+def _metrics(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        return str(answer.read().decode())

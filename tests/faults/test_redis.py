@@ -1,0 +1,120 @@
+"""Redis crashes, fills up, fails over, and loses everything."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+import redis
+
+from deploy.local import Stack
+from deploy.local.valkey import binary
+from tests.faults.audit import audited
+from tests.faults.site import Site, load, opened
+from tests.faults.test_brokers import restart
+from tests.faults.worker import Fault
+from tests.ledger.homes import Home, RedisHome, cluster
+
+pytestmark = pytest.mark.timeout(300)
+
+
+async def test_redis_is_killed_under_load(site: Site, own_stack: Stack) -> None:
+    """kill -9; the append-only file has every commit that was answered."""
+    workers = site.start_all(max_part=20)
+    publishing = asyncio.ensure_future(site.publish(load()))
+    await workers["household"].signals.wait("committed")
+    await asyncio.to_thread(own_stack.kill, "valkey")
+    await site.heard.wait("redis-retry", timeout=60)
+    await restart(own_stack)
+    await publishing
+    await audited(site)
+    assert not any(one.exited.is_set() for one in workers.values())
+
+
+async def test_a_full_redis_stops_the_stream_and_loses_nothing(site: Site, own_stack: Stack) -> None:
+    """maxmemory without eviction: commits wait, nothing is evicted, and with more memory all goes on."""
+    lines = load()
+    site.start_all()
+    await site.publish(lines[:200])
+    await site.at_rest()
+    with redis.Redis(port=own_stack.valkey.port) as admin:
+        admin.config_set("maxmemory", 1_000_000)  # less than an empty server takes
+        try:
+            publishing = asyncio.ensure_future(site.publish(lines[200:]))
+            for stage in ("intake", "person", "household"):
+                await site.heard.wait(
+                    "redis-retry",
+                    lambda facts, stage=stage: (  # type: ignore[misc]
+                        facts["worker"].startswith(stage) and facts["what"] == "refused-write"
+                    ),
+                )
+            positions = await site.days()
+        finally:
+            admin.config_set("maxmemory", 0)
+        assert admin.info("stats")["evicted_keys"] == 0
+    assert positions
+    await publishing
+    await audited(site)
+
+
+async def test_an_emptied_redis_is_noticed_and_nobody_starts_from_nothing(
+    own_stack: Stack, tmp_path: Path
+) -> None:
+    """Workers at work stop their partitions, new ones leave; both name the rebuild. Nothing is written."""
+    async with opened(Site(own_stack, tmp_path)) as site:
+        site.create()
+        workers = site.start_all()
+        lines = load()
+        await site.publish(lines[:300])
+        await site.at_rest()
+        sent = await site.rig.ends("warnings")
+        await asyncio.to_thread(own_stack.kill, "valkey")
+        shutil.rmtree(own_stack.valkey.folder / "data")
+        await restart(own_stack)
+        await site.publish(lines[300:])
+        stopped = await workers["intake"].signals.wait("stopped", timeout=60)
+        assert "hearthwatch rebuild" in stopped["why"]
+        late = site.start("household")
+        assert await late.gone() == 1
+        assert "hearthwatch rebuild" in late.last_lines()
+        with redis.Redis(port=own_stack.valkey.port) as admin:
+            assert admin.dbsize() == 0
+        assert await site.rig.ends("warnings") == sent
+
+
+@pytest.mark.soak
+async def test_a_master_of_a_redis_cluster_is_lost_under_load(own_stack: Stack, tmp_path: Path) -> None:
+    """Six nodes; each master dies once. What was not replicated yet is made again from Kafka, the same."""
+    home = Home("cluster", RedisHome())
+    try:
+        await asyncio.to_thread(cluster, home, str(binary()), tmp_path / "cluster", replicas=True)
+        async with opened(Site(own_stack, tmp_path, redis=home.address)) as site:
+            site.create(4)
+            workers = site.start_all(max_part=20)
+            publishing = asyncio.ensure_future(site.publish(load()))
+            await workers["household"].signals.wait("committed")
+            await asyncio.to_thread(home.servers[0].kill)
+            await site.heard.wait("redis-retry", timeout=60)
+            await publishing
+            await audited(site)
+            assert not any(one.exited.is_set() for one in workers.values())
+    finally:
+        for server in home.servers:
+            await asyncio.to_thread(server.kill)
+
+
+@pytest.mark.soak
+async def test_a_worker_dies_while_redis_is_away(site: Site, own_stack: Stack) -> None:
+    """Two faults in a row: the commit that was on its way is in the file, and its worker is gone."""
+    site.start_all(but=["household"])
+    victim = site.start("household", Fault("redis-retry"), max_part=20)
+    publishing = asyncio.ensure_future(site.publish(load()))
+    await victim.signals.wait("committed")
+    await asyncio.to_thread(own_stack.kill, "valkey")
+    await victim.fault()
+    await restart(own_stack)
+    site.start("household")
+    await publishing
+    await audited(site)
