@@ -45,6 +45,7 @@ class Prometheus:
     Args:
         folder: for its configuration, its data, pid file and log.
         rules: files of rules, which must be there as long as it runs.
+        alertmanager: ``host:port`` of who is told of alerts.
     """
 
     def __init__(
@@ -54,11 +55,13 @@ class Prometheus:
         *,
         rules: Sequence[Path] = RULES,
         scrape_seconds: float = SCRAPE_SECONDS,
+        alertmanager: str | None = None,
     ) -> None:
         self.folder = folder.absolute()
         self.port = port
         self._rules = rules
         self._scrape_seconds = scrape_seconds
+        self._alertmanager = alertmanager
         self._process = ManagedProcess("prometheus", self.folder)
 
     @property
@@ -128,11 +131,14 @@ class Prometheus:
         (self.folder / "targets.json").write_text(json.dumps([{"targets": list(targets)}]), "utf-8")
         every = f"{round(self._scrape_seconds * 1000)}ms"
         config = self.folder / "prometheus.yaml"
-        content = {
+        content: dict[str, object] = {
             "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
             "rule_files": [str(rule) for rule in self._rules],
             "scrape_configs": [{"job_name": JOB, "file_sd_configs": [{"files": ["targets.json"]}]}],
         }
+        if self._alertmanager is not None:
+            whom = [{"static_configs": [{"targets": [self._alertmanager]}]}]
+            content["alerting"] = {"alertmanagers": whom}
         config.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
         return config
 

@@ -215,7 +215,7 @@ LEDGER = Board(
                         )
                     ],
                     "s",
-                    red=14_400,
+                    red=3_600,
                 ),
                 Panel(
                     "Clocks apart",

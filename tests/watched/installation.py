@@ -1,0 +1,161 @@
+"""A whole installation as an operator has it, on ports and data of its own, and events for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import kafka
+import psutil
+
+from deploy.local import Stack, free_ports
+from hearthwatch.supervisor import RunFolder, WorkerState
+from tests.watched.rules import ROOT
+
+DEADLINE_SECONDS = 100
+
+#: What a careless department might send along; none of it may be in a log.
+NAME, ID_NUMBER, PHONE, ADDRESS = "张三丰", "420106199001011234", "13807112345", "中北路128号"
+PERSONAL = (NAME, ID_NUMBER, PHONE, ADDRESS, "Zhang Sanfeng", "28471")
+
+
+class Installation:
+    """Kafka, Valkey and a worker of each stage, by the wall clock, logging in JSON."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        names = (
+            "KAFKA_PORT", "KAFKA_CONTROLLER_PORT", "VALKEY_PORT", "PROMETHEUS_PORT",
+            "INTAKE_METRICS_PORT", "PERSON_METRICS_PORT", "HOUSEHOLD_METRICS_PORT",
+        )  # fmt: skip
+        ports = dict(zip(names, free_ports(len(names)), strict=True))
+        self.ports = ports
+        self.folder = folder
+        self.data = folder / "data"
+        self.environment = {
+            **os.environ,
+            **{f"HEARTHWATCH_{name}": str(port) for name, port in ports.items()},
+            "HEARTHWATCH_DATA_DIR": str(self.data),
+            "HEARTHWATCH_LIFE_PARTITIONS": "1",
+            "HEARTHWATCH_PERSON_PARTITIONS": "2",
+            "HEARTHWATCH_HOUSEHOLD_PARTITIONS": "2",
+            "HEARTHWATCH_LOG_FORMAT": "json",
+            "HEARTHWATCH_LOG_LEVEL": "debug",
+            **{f"HEARTHWATCH_{name}": value for name, value in settings.items()},
+        }
+        self.bootstrap = f"127.0.0.1:{ports['KAFKA_PORT']}"
+        self.redis_url = f"redis://127.0.0.1:{ports['VALKEY_PORT']}/0"
+        self.targets = [
+            f"127.0.0.1:{ports[f'{stage}_METRICS_PORT']}" for stage in ("INTAKE", "PERSON", "HOUSEHOLD")
+        ]
+        self._published = 0
+
+    def __call__(self, *args: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "hearthwatch", *args],
+            cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
+            timeout=DEADLINE_SECONDS,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    @property
+    def run_folder(self) -> RunFolder:
+        return RunFolder(self.data)
+
+    def worker(self, stage: str) -> WorkerState:
+        state = self.run_folder.running()
+        assert state is not None
+        return next(one for one in state.workers if one.stage == stage)
+
+    def process(self, stage: str) -> psutil.Process:
+        return psutil.Process(self.worker(stage).pid)
+
+    def valkey(self) -> psutil.Process:
+        running = Stack(self.data).process("valkey").running()
+        assert running is not None
+        return running
+
+    def publish(self, events: Iterable[Mapping[str, Any]]) -> None:
+        """Publish events as a department does, with the command."""
+        self._published += 1
+        path = self.folder / f"events-{self._published}.jsonl"
+        path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in events), "utf-8")
+        self("publish", str(path))
+
+    def produce(self, topic: str, values: Iterable[bytes], **more: Any) -> None:
+        """Put values on a topic, as whoever has the password can."""
+        producer = kafka.KafkaProducer(bootstrap_servers=self.bootstrap)
+        try:
+            for value in values:
+                producer.send(topic, value=value, **more)
+            producer.flush(30)
+        finally:
+            producer.close()
+
+    def records(self, topic: str) -> list[Any]:
+        """All records of a topic."""
+        consumer = kafka.KafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False)
+        try:
+            parts = [kafka.TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
+            consumer.assign(parts)
+            consumer.seek_to_beginning(*parts)
+            ends = consumer.end_offsets(parts)
+            found: list[Any] = []
+            until = time.monotonic() + DEADLINE_SECONDS
+            while any(consumer.position(part) < ends[part] for part in parts):
+                assert time.monotonic() < until
+                for several in consumer.poll(timeout_ms=500).values():
+                    found += several
+            return found
+        finally:
+            consumer.close()
+
+    def log_lines(self) -> list[tuple[Path, str]]:
+        return [
+            (path, line)
+            for path in sorted(self.run_folder.path.glob("*.log*"))
+            for line in path.read_text("utf-8").splitlines()
+        ]
+
+
+def event(kind: str, subject: str, department: str, **data: Any) -> dict[str, Any]:
+    """An event of a minute ago."""
+    when = datetime.now(UTC) - timedelta(minutes=1)
+    return {
+        "specversion": "1.0", "type": kind, "subject": subject, "source": f"/wuchang/{department}",
+        "id": f"{kind}-{subject}-{when.timestamp()}", "time": when.isoformat(), "data": data,
+    }  # fmt: skip
+
+
+def family(name: str) -> list[dict[str, Any]]:
+    """A household that falls into difficulty at once: no work, a severe illness, a large bill."""
+    home, person = f"household/{name}", f"person/{name}-1"
+    return [
+        event("registry.household.registered", home, "civil-affairs", community="420106003004"),
+        event("registry.member.joined", person, "civil-affairs", household=name, role="head",
+              birth="1984-06-12", sex="male"),
+        event("income.earnings.assessed", person, "human-resources", monthly_yuan=0),
+        event("work.job.lost", person, "human-resources"),
+        event("health.illness.diagnosed", person, "health", illness="kidney-failure", severity=4),
+        event("insurance.bill.settled", person, "medical-insurance", self_paid_yuan=28471, total_yuan=70100,
+              inpatient=True, scheme="resident"),
+    ]  # fmt: skip
+
+
+def careless() -> list[dict[str, Any]]:
+    """Events with what should not be there: some accepted, some not."""
+    lost = event("work.job.lost", "person/careless-1", "human-resources")
+    return [
+        {**lost, "data": {"name": NAME, "phone": PHONE, "note": "Zhang Sanfeng", "id_number": ID_NUMBER}},
+        {**lost, "id": "careless-2", "subject": f"person/{NAME}"},
+        event("health.illness.diagnosed", "person/careless-3", "health", illness=NAME, severity=ADDRESS),
+        {**lost, "id": ADDRESS, "type": f"work.{PHONE}.lost"},
+        {**lost, "id": "careless-5", "time": NAME},
+    ]

@@ -1,0 +1,218 @@
+"""Each alert that is not in ``test_live.py``, seen to fire on a real fault and to end when it is mended.
+
+Rules are in a hurry: an hour lasts a minute (``rules.hurried``). Where a threshold itself is a time of
+hours or days, it is shortened (``SHORTENED``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import kafka
+import pytest
+import redis
+
+from agents.app import Worker, stage_of
+from agents.metrics import StageMetrics
+from agents.metrics_http import MetricsServer, Outlook
+from deploy.local import Stack
+from streams.records import HOUSEHOLD_FACTS, encode
+from streams.topics import planned
+from tests.agents.desk import small_catalog, small_policy
+from tests.agents.rig import Rig
+from tests.agents.test_household_stage import ill
+from tests.watched.installation import Installation, family
+from tests.watched.observer import Observer, values
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
+
+#: Two days of silence become six seconds, and warnings need not be slow for ten minutes.
+SHORTENED = {
+    "DepartmentSilent": (
+        "max by (department) (hearthwatch_department_silent_after_seconds)",
+        "max by (department) (hearthwatch_department_silent_after_seconds) / 28800",
+    ),
+    "WarningsSlow": ("for: 10s", "for: 1s"),
+}
+
+
+@pytest.fixture(scope="module")
+def live(prometheus: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    live = Installation(tmp_path_factory.mktemp("faults"))
+    live("up", "--detach")
+    try:
+        yield live
+    finally:
+        live("down")
+
+
+@pytest.fixture(scope="module")
+def observer(live: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observer]:
+    folder = tmp_path_factory.mktemp("observer") / "prometheus"
+    with Observer(folder, live.targets, **SHORTENED) as observer:
+        observer.until(lambda: values(observer.url, "sum(hearthwatch_ready)") == [3.0], "all are ready")
+        live.publish(family("home-0"))
+        observer.until(lambda: values(observer.url, "sum(hearthwatch_warnings_total) > 0") != [], "a warning")
+        yield observer
+
+
+@contextmanager
+def stopped(process: Any) -> Iterator[None]:
+    """A process that stands still for a while, as on a machine that swaps."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def flood(live: Installation, topic: str) -> Iterator[None]:
+    """More and more records on a topic, some hundreds a second, until the end."""
+    over = threading.Event()
+
+    def send() -> None:
+        producer = kafka.KafkaProducer(bootstrap_servers=live.bootstrap)
+        while not over.wait(0.1):
+            for _ in range(60):
+                producer.send(topic, value=b"{")
+            producer.flush(30)
+        producer.close()
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_departments_fall_silent_and_send_again(live: Installation, observer: Observer) -> None:
+    observer.fires("DepartmentSilent")
+    silent = {labels["department"] for labels in observer.pager.seen if "department" in labels}
+    assert {"civil-affairs", "human-resources", "health", "medical-insurance"} >= silent
+    over = threading.Event()
+
+    def keep_sending() -> None:
+        while not over.is_set():
+            live.publish(family("home-1"))
+
+    thread = threading.Thread(target=keep_sending)
+    thread.start()
+    try:
+        observer.ends("DepartmentSilent")
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_redis_that_stands_still_lets_lag_grow(live: Installation, observer: Observer) -> None:
+    with stopped(live.valkey()), flood(live, "life.housing"):
+        observer.fires("LagGrows", "StageStandsStill")
+    observer.ends("LagGrows", "StageStandsStill", "StageNotReady", "RejectedShareJumps")
+
+
+def test_warnings_that_wait_for_a_worker_are_slow(live: Installation, observer: Observer) -> None:
+    through = "sum(hearthwatch_records_total{stage='person'})"
+    with stopped(live.process("household")):
+        (before,) = values(observer.url, through)
+        for round in range(2):
+            live.publish([one for n in range(5) for one in family(f"slow-{round}-{n}")])
+        observer.until(lambda: values(observer.url, f"{through} >= {before + 50}") != [], "person is through")
+    observer.fires("WarningsSlow")
+    observer.ends("WarningsSlow", "StageNotReady", "WorkerDown")
+
+
+def test_a_partition_that_redis_has_lost_is_refused_until_it_is_back(
+    live: Installation, observer: Observer
+) -> None:
+    """The partition's head is taken away, as a Redis that lost a key would; and is put back."""
+    seen = len(observer.pager.seen)
+    with redis.Redis.from_url(live.redis_url) as client:
+        (head,) = client.keys("*:household:household.facts:0}:head")
+        client.rename(head, head + b".away")
+        live.publish([one for n in range(6) for one in family(f"lost-{n}")])
+        observer.fires("PartitionStopped", "CommitsRefused", since=seen)
+        reasons = {labels.get("reason") for labels in observer.pager.seen[seen:]}
+        assert "missing" in reasons
+        client.delete(head)
+        client.rename(head + b".away", head)
+    live.process("household").kill()  # the supervisor starts it again, and it claims anew
+    observer.ends("PartitionStopped", "CommitsRefused", "StageNotReady", "WorkerDown")
+    through = "sum(hearthwatch_lag_records) == 0"
+    observer.until(lambda: values(observer.url, through) != [], "what had waited is through")
+
+
+# -- clocks: a worker in this process, whose clock can be turned ------------------------------------------
+
+
+class Turned:
+    """A household worker by the wall clock, watched by a Prometheus."""
+
+    def __init__(self, worker: Worker, observer: Observer) -> None:
+        self.worker = worker
+        self.observer = observer
+
+    async def until(self, what: Callable[[], None]) -> None:
+        """Wait for the observer, while the worker goes on."""
+        await asyncio.to_thread(what)
+
+
+@pytest.fixture
+async def turned(stack: Stack, prometheus: str, tmp_path: Path) -> AsyncIterator[Turned]:
+    catalog = small_catalog()
+    policy = small_policy(catalog)
+    rig = Rig(stack)
+    plan = planned(catalog, clock="wall", life_partitions=1, person_partitions=1, household_partitions=1)
+    rig.topics({one.name: one.partitions for one in plan}, {one.name: one.settings for one in plan})
+    config = rig.config(catalog=catalog, policy=policy, clock="wall")
+    metrics = StageMetrics("household")
+    worker = Worker(stage_of("household", config), config, metrics=metrics, charter=rig.charter)
+    rig.workers.append(worker)
+    assert worker.surroundings is not None
+    assert worker.midnights is not None
+    worker.surroundings._look_seconds = 0.5
+    outlook = Outlook(worker, metrics)
+    server = MetricsServer(outlook, metrics, host="127.0.0.1", port=0)
+    port = await server.start()
+    observer = Observer(tmp_path / "prometheus", [f"127.0.0.1:{port}"])
+    try:
+        await asyncio.to_thread(observer.__enter__)
+        # They think that it is 1970, and append nothing.
+        worker.midnights._now = lambda: 0.0
+        await worker.start()
+        await rig.send(HOUSEHOLD_FACTS, [(b"~p1", encode(ill(1)))])
+        yield Turned(worker, observer)
+    finally:
+        await asyncio.to_thread(observer.__exit__, None, None, None)
+        await server.close()
+        await rig.close()
+
+
+async def test_a_day_stands_still_while_nobody_appends_midnights(turned: Turned) -> None:
+    """The latest record is years old; then the worker learns what time it is."""
+    observer = turned.observer
+    await turned.until(lambda: observer.fires("DayStandsStill"))
+    assert turned.worker.midnights is not None
+    turned.worker.midnights._now = time.time
+    await turned.until(lambda: observer.ends("DayStandsStill"))
+
+
+async def test_a_clock_that_is_ahead_is_seen_by_redis(turned: Turned) -> None:
+    observer = turned.observer
+    around = turned.worker.surroundings
+    assert around is not None
+    around._now = lambda: time.time() + 30
+    await turned.until(lambda: observer.fires("ClocksApart"))
+    (labels,) = [one for one in observer.pager.seen if one["alertname"] == "HearthwatchClocksApart"]
+    assert labels["server"] == "redis"
+    around._now = time.time
+    await turned.until(lambda: observer.ends("ClocksApart"))
