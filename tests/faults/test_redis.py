@@ -26,7 +26,7 @@ async def test_redis_is_killed_under_load(site: Site, own_stack: Stack) -> None:
     publishing = asyncio.ensure_future(site.publish(load()))
     await workers["household"].signals.wait("committed")
     await asyncio.to_thread(own_stack.kill, "valkey")
-    await site.heard.wait("redis-retry", timeout=60)
+    await site.heard.wait("redis-lost", timeout=60)
     await restart(own_stack)
     await publishing
     await audited(site)
@@ -96,7 +96,7 @@ async def test_a_master_of_a_redis_cluster_is_lost_under_load(own_stack: Stack, 
             publishing = asyncio.ensure_future(site.publish(load()))
             await workers["household"].signals.wait("committed")
             await asyncio.to_thread(home.servers[0].kill)
-            await site.heard.wait("redis-retry", timeout=60)
+            await site.heard.wait("redis-lost", timeout=60)
             await publishing
             await audited(site)
             assert not any(one.exited.is_set() for one in workers.values())
@@ -109,7 +109,7 @@ async def test_a_master_of_a_redis_cluster_is_lost_under_load(own_stack: Stack, 
 async def test_a_worker_dies_while_redis_is_away(site: Site, own_stack: Stack) -> None:
     """Two faults in a row: the commit that was on its way is in the file, and its worker is gone."""
     site.start_all(but=["household"])
-    victim = site.start("household", Fault("redis-retry"), max_part=20)
+    victim = site.start("household", Fault("redis-lost"), max_part=20)
     publishing = asyncio.ensure_future(site.publish(load()))
     await victim.signals.wait("committed")
     await asyncio.to_thread(own_stack.kill, "valkey")

@@ -7,7 +7,7 @@ It runs what ``hearthwatch worker`` runs. The moments beyond those of :mod:`agen
 * ``claim-asked``, ``commit-asked``: a script is on its way to Redis; ``claim-answered``, ``commit-answered``:
   it has run, and nothing else knows;
 * ``sweep-chunk``: some households have caught up with a day, and nothing of it is sent yet;
-* ``ticks-sent``, ``redis-retry``, ``kafka-retry``.
+* ``ticks-sent``; ``redis-retry``, ``kafka-retry``, and for each reason ``redis-lost`` and the like.
 """
 
 from __future__ import annotations
@@ -174,6 +174,7 @@ def watch(signals: Signals) -> None:
         def retry(self: StageMetrics, what: str) -> None:
             before(self, what)
             emit(f"{name}-retry", what=what)
+            emit(f"{name}-{what}")
 
         return retry
 
