@@ -14,7 +14,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rules import household, person
+from rules.backtest import Backtest
 from rules.compile import compile_policy
+from rules.history import History
 from rules.household import Household
 from streams.deadletters import INTERNAL_ERROR, read_dead_letter
 from streams.envelope import Decoder
@@ -237,6 +239,30 @@ class Audit:
                 assert not effects, f"{id}: was due and did not tick"
             out[id] = household.encode(state)
         return out
+
+    def circle(self) -> int:
+        """Give every household's own log to a backtest, which must raise the same warnings; their number."""
+        count = 0
+        for number, records in enumerate(self.log[HOUSEHOLD_FACTS]):
+            log = [
+                (
+                    record.timestamp * 1000 if self.site.clock == "wall" else None,
+                    decode_household_record(record.value),
+                )
+                for record in records
+            ]
+            for id, warnings in self.warnings.items():
+                if partition_of(id.encode(), len(self.log[HOUSEHOLD_FACTS])) != number:
+                    continue
+                history = History(id, CATALOG, self.rules.calendar, set_aside=self.set_aside)
+                backtest = Backtest(CATALOG, POLICY, self.rules)
+                for at, line in enumerate(history.lines(log), start=1):
+                    rejected = backtest.feed(at, line)
+                    assert rejected is None, (rejected, line)
+                backtest.finish()
+                assert [one.body for one in backtest.warnings if one.household == id] == warnings
+                count += len(warnings)
+        return count
 
     # -- what both have in common --------------------------------------------------------------------------
     def _channels(self, topic: str) -> Sent:
