@@ -52,7 +52,8 @@ class Standing:
         return self.number >= newest and (self.swept is None or self.swept >= newest)
 
 
-async def _standings(ledger: Ledger, flow: Any, book: Rulebook) -> list[Standing]:
+async def standings_of(ledger: Ledger, flow: Any, book: Rulebook) -> list[Standing]:
+    """See :func:`standings`; for who has a ledger and a flow."""
     from agents.takeovers import MARK, course_of
 
     departments: dict[str, None] = {}
@@ -86,7 +87,9 @@ def standings(settings: Settings, book: Rulebook) -> list[Standing]:
     Raises:
         TransportError: a server does not answer, or a topic is missing.
     """
-    found: list[Standing] = asyncio.run(_with(settings, lambda ledger, flow: _standings(ledger, flow, book)))
+    found: list[Standing] = asyncio.run(
+        _with(settings, lambda ledger, flow: standings_of(ledger, flow, book))
+    )
     return found
 
 
@@ -109,12 +112,13 @@ def preview(settings: Settings, book: Rulebook, new: Rulebook, progress: Progres
     one to its partition's day. Raises as :func:`standings`.
     """
     found: Preview = asyncio.run(
-        _with(settings, lambda ledger, flow: _preview(ledger, flow, book, new, progress))
+        _with(settings, lambda ledger, flow: previewed(ledger, flow, book, new, progress))
     )
     return found
 
 
-async def _preview(ledger: Any, flow: Any, book: Rulebook, new: Rulebook, progress: Progress) -> Preview:
+async def previewed(ledger: Any, flow: Any, book: Rulebook, new: Rulebook, progress: Progress) -> Preview:
+    """See :func:`preview`; for who has a ledger and a flow."""
     from agents.takeovers import course_of
 
     found = Preview()
@@ -173,7 +177,7 @@ def check_version(book: Rulebook, files: Files, new: Rulebook) -> None:
 async def _taken(ledger: Any, flow: Any, book: Rulebook, progress: Progress) -> list[Standing]:
     delay = 0.05
     while True:
-        found: Sequence[Standing] = await _standings(ledger, flow, book)
+        found: Sequence[Standing] = await standings_of(ledger, flow, book)
         done = sum(one.is_at(book.newest) for one in found)
         progress("Partitions that have taken it", done, len(found))
         if done == len(found):
