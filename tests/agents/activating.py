@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from agents.app import Worker, WorkerConfig, stage_of
@@ -70,11 +71,12 @@ class House:
 
     async def swept(self, signals: Recorder, number: int) -> None:
         """Wait until every partition has evaluated its households by an activation."""
+
+        def is_one(partition: int, facts: dict[str, Any]) -> bool:
+            return bool(facts["tp"].partition == partition and facts["activation"] >= number)
+
         for partition in range(self.partitions):
-            await signals.wait(
-                "swept",
-                lambda facts, at=partition: facts["tp"].partition == at and facts["activation"] >= number,
-            )
+            await signals.wait("swept", partial(is_one, partition))
 
     async def warned(self) -> dict[str, list[bytes]]:
         """Warnings by household, each once; a repeat must have the bytes of the first."""

@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -33,13 +33,13 @@ def house(rig: Rig) -> House:
     return House(rig)
 
 
-async def send(house: House, messages: list[Message]) -> None:
+async def send(house: House, messages: Sequence[Message]) -> None:
     await house.rig.send(
         HOUSEHOLD_FACTS, [(message.household.encode(), encode(message)) for message in messages]
     )
 
 
-def sick(first: int = 0, count: int = HOMES, **more: Any) -> list[Message]:
+def sick(first: int = 0, count: int = HOMES, **more: Any) -> Sequence[Message]:
     """Each household of one with 30 points: below blue (40), above the stricter blue (28)."""
     return [ill(1 + n, person=f"p{n}", **more) for n in range(first, first + count)]
 
