@@ -131,8 +131,9 @@ class _Step:
     def tick(self) -> None:
         """Catch up with the day."""
         home, rules = self.home, self.rules
-        if home.day is None:
+        if home.day is None:  # its first record: there is nothing to compute yet
             home.day = self.day
+            home.digest = rules.digest
         if home.digest != rules.digest:
             self.renew()
         while home.next_day <= self.day:

@@ -97,14 +97,15 @@ _EACH = {
 _RESULT = {"count": "count", "days_since": "today - newest"}
 
 
-#: How one more value changes what was measured; ``latest`` can tell only by a later day.
+#: How one more value changes what was measured. ``latest`` can tell by the day only from two days on: where a
+#: clock falls back over midnight, an earlier time may have the later date.
 _MORE = {
     "count": ["value = 1 if value is None else value + 1"],
     "days_since": ["value = today - (day if day > newest else newest)"],
     "sum": ["value = v if value is None else value + v"],
     "max": ["if value is None or v > value: value = v"],
     "min": ["if value is None or v < value: value = v"],
-    "latest": ["if day <= newest: return None", "value = v"],
+    "latest": ["if day <= newest + 1: return None", "value = v"],
 }
 
 
