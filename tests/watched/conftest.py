@@ -1,4 +1,4 @@
-"""Prometheus is the one program here that no Python package brings: where it is missing, that is said."""
+"""Programs that no Python package brings: where one is missing, it is said what was not tested."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import shutil
 
 import pytest
 
-NOT_INSTALLED = "prometheus is not installed (Debian: apt install prometheus)"
 _missing: set[str] = set()
 
 
-def installed(program: str, what: str) -> str:
-    """The path of a program; without it the test is skipped, and that is told at the end."""
+def installed(program: str, what: str, package: str = "prometheus") -> str:
+    """The path of a program; without it the test is skipped, and it is told at the end what was left out."""
     path = shutil.which(program)
     if path is None:
-        _missing.add(what)
-        pytest.skip(NOT_INSTALLED)
+        why = f"{program} is not installed (Debian: apt install {package})"
+        _missing.add(f"{what}: {why}")
+        pytest.skip(why)
     return path
 
 
@@ -32,4 +32,4 @@ def prometheus() -> str:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say aloud what was not tested."""
     for what in sorted(_missing):
-        terminalreporter.write_line(f"NOT TESTED: {what}: {NOT_INSTALLED}", red=True, bold=True)
+        terminalreporter.write_line(f"NOT TESTED: {what}", red=True, bold=True)
