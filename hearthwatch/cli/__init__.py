@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "import": "hearthwatch.cli.import_synthea:import_group",
     "ledger": "hearthwatch.cli.ledger:ledger",
     "local": "hearthwatch.cli.local:local",
+    "log": "hearthwatch.cli.log:log",
     "policy": "hearthwatch.cli.policy:policy",
     "publish": "hearthwatch.cli.publish:publish",
     "status": "hearthwatch.cli.status:status",

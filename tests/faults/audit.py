@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rules import household, person
@@ -242,27 +242,23 @@ class Audit:
 
     def circle(self) -> int:
         """Give every household's own log to a backtest, which must raise the same warnings; their number."""
-        count = 0
-        for number, records in enumerate(self.log[HOUSEHOLD_FACTS]):
-            log = [
-                (
-                    record.timestamp * 1000 if self.site.clock == "wall" else None,
-                    decode_household_record(record.value),
-                )
-                for record in records
-            ]
-            for id, warnings in self.warnings.items():
-                if partition_of(id.encode(), len(self.log[HOUSEHOLD_FACTS])) != number:
-                    continue
-                history = History(id, CATALOG, self.rules.calendar, set_aside=self.set_aside)
-                backtest = Backtest(CATALOG, POLICY, self.rules)
-                for at, line in enumerate(history.lines(log), start=1):
-                    rejected = backtest.feed(at, line)
-                    assert rejected is None, (rejected, line)
-                backtest.finish()
-                assert [one.body for one in backtest.warnings if one.household == id] == warnings
-                count += len(warnings)
-        return count
+        for id, warnings in self.warnings.items():
+            backtest = Backtest(CATALOG, POLICY, self.rules)
+            for at, line in enumerate(self.history(id), start=1):
+                rejected = backtest.feed(at, line)
+                assert rejected is None, (rejected, line)
+            backtest.finish()
+            assert [one.body for one in backtest.warnings if one.household == id] == warnings
+        return sum(map(len, self.warnings.values()))
+
+    def history(self, id: str) -> Iterator[bytes]:
+        """A household's log as lines of events."""
+        log = self.log[HOUSEHOLD_FACTS]
+        is_wall = self.site.clock == "wall"
+        return History(id, CATALOG, self.rules.calendar, set_aside=self.set_aside).lines(
+            (record.timestamp * 1000 if is_wall else None, decode_household_record(record.value))
+            for record in log[partition_of(id.encode(), len(log))]
+        )
 
     # -- what both have in common --------------------------------------------------------------------------
     def _channels(self, topic: str) -> Sent:

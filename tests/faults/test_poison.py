@@ -73,6 +73,11 @@ async def test_a_poisonous_event_is_set_aside_and_requeued_after_the_fix(
         known = [poison.encode() in state for state in again.expected_states["household"].values()]
         assert sum(known) == 1
 
+        assert again.circle()
+        id = next(iter(again.warnings))
+        exported = await hearthwatch(site, "log", "export", "--household", id)
+        assert exported.encode().splitlines() == list(again.history(id))
+
 
 def _metrics(port: int) -> str:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:

@@ -30,7 +30,7 @@ async def test_a_stage_survives_a_death_at_each_moment(site: Site, stage: StageN
     await publishing
     site.start(stage, instance="static")
     audit = await audited(site)
-    assert audit.warnings
+    assert audit.circle() > 50
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+"""``hearthwatch log``: what stands in the log of a household, in the order in which it was applied."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import click
+
+from hearthwatch.activated import activated
+from hearthwatch.connections import kafka_connection
+from hearthwatch.running import in_force
+from hearthwatch.settings import load_settings
+from rules.calendar import Calendar
+from rules.history import History, Logged, is_exportable
+from streams.deadletter_topic import read_dead_letters
+from streams.deadletters import INTERNAL_ERROR
+from streams.errors import InputError
+from streams.partition_log import PartitionLog
+from streams.records import HOUSEHOLD_FACTS, Activate, decode_household_record
+
+
+@click.group()
+def log() -> None:
+    """Look at the log that households are computed from."""
+
+
+@log.command(
+    epilog="Example: hearthwatch log export --household H-1042 > h.jsonl && hearthwatch backtest h.jsonl",
+)
+@click.option("--household", "id", metavar="ID", required=True, help="Whose log.")
+@click.option(
+    "-o", "--output", type=click.File("wb"), default="-", help="Where to; standard output unless given."
+)
+def export(id: str, output: BinaryIO) -> None:
+    """Write a household's log as events, for `hearthwatch backtest`.
+
+    They stand in the order in which they were applied, so the backtest raises the same warnings, with the
+    same ids. A move into the household stands as the facts that it brought and the joining, a move out as a
+    leaving. Events about the household `log-export` only say what day it was. What is written is personal
+    data.
+
+    The household's whole partition is read. Exit status 1 if it has nothing of it.
+    """
+    if not is_exportable(id):
+        raise InputError(f"{id}: a person without a household has no warnings; name a household")
+    settings = in_force(load_settings())
+    connection = kafka_connection(settings)
+    catalog, policy = activated(settings)
+    failed = {
+        letter.origin
+        for letter in read_dead_letters(connection, reason=INTERNAL_ERROR)
+        if letter.origin is not None
+    }
+    history = History(id, catalog, Calendar(policy.timezone), set_aside=failed)
+    newer: set[int] = set()
+
+    def logged() -> Iterator[Logged]:
+        for record in place.records():
+            message = decode_household_record(record.value)
+            if isinstance(message, Activate) and message.number > 1:
+                newer.add(message.number)
+            yield record.timestamp * 1000 if settings.clock == "wall" else None, message
+
+    count = 0
+    with contextlib.closing(PartitionLog(connection, HOUSEHOLD_FACTS, id.encode())) as place:
+        for line in history.lines(logged()):
+            output.write(line + b"\n")
+            count += 1
+    if count == 0:
+        click.echo(f"No household `{id}` is in the log.", err=True)
+        click.get_current_context().exit(1)
+    if newer:
+        click.echo(f"The policy changed {len(newer)} times meanwhile; a backtest takes one policy.", err=True)
