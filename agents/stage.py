@@ -113,7 +113,7 @@ class Engine:
                 self.stage.name, tp.topic, tp.partition, generation, self.worker
             )
         except (StaleClaimError, TransportError) as error:
-            logger.warning("%s-%d is not claimed: %s", tp.topic, tp.partition, error)
+            logger.warning("%s-%d is not claimed: %s", tp.topic, tp.partition, error, extra=at(tp))
             self._refused("stale" if isinstance(error, StaleClaimError) else "unavailable", tp)
             self._reclaim_later(tp)
             return None
@@ -148,7 +148,7 @@ class Engine:
         if offset < earliest and lane.claim.commit:
             logger.error(
                 "%s-%d: offsets %d to %d were deleted before they were read: raise the topic's retention",
-                tp.topic, tp.partition, offset, earliest - 1,
+                tp.topic, tp.partition, offset, earliest - 1, extra=at(tp, offset),
             )  # fmt: skip
         self.signals.emit("claimed", tp=tp, offset=offset, epoch=lane.claim.epoch, generation=lane.generation)
         self.stage.begin(self, lane)
@@ -238,8 +238,9 @@ class Engine:
                 return False
             except Exception:
                 # Not one record's fault, those are set aside: a fault of this program. Nothing was sent.
+                tp = piece.tp
                 logger.exception(
-                    "%s-%d: cannot go on at offset %d", piece.tp.topic, piece.tp.partition, start
+                    "%s-%d: cannot go on at offset %d", tp.topic, tp.partition, start, extra=at(tp, start)
                 )
                 self._drop(lane, "the program failed")
                 return False
@@ -289,7 +290,8 @@ class Engine:
                 self._halt(lane, str(error))
                 return False
             except Exception:
-                logger.exception("%s-%d: work between batches failed", lane.tp.topic, lane.tp.partition)
+                tp = lane.tp
+                logger.exception("%s-%d: work between batches failed", tp.topic, tp.partition, extra=at(tp))
                 self._drop(lane, "the program failed")
                 return False
             self._submit(lane, part)
@@ -355,7 +357,10 @@ class Engine:
         except LedgerError as error:
             self._halt(lane, str(error))
         except Exception:
-            logger.exception("%s-%d: a commit failed at offset %d", tp.topic, tp.partition, part.next_offset)
+            logger.exception(
+                "%s-%d: a commit failed at offset %d", tp.topic, tp.partition, part.next_offset,
+                extra=at(tp, part.next_offset),
+            )  # fmt: skip
             self._drop(lane, "a commit failed")
         else:
             if self.lanes.get(tp) is lane:
@@ -384,8 +389,9 @@ class Engine:
         if self.lanes.get(lane.tp) is not lane:
             return
         del self.lanes[lane.tp]
-        logger.warning("%s-%d: claimed again: %s", lane.tp.topic, lane.tp.partition, why)
-        self.signals.emit("dropped", tp=lane.tp, why=why)
+        tp = lane.tp
+        logger.warning("%s-%d: claimed again: %s", tp.topic, tp.partition, why, extra=at(tp, lane.next))
+        self.signals.emit("dropped", tp=tp, why=why)
         self._report()
         if not lane.is_closing:
             self._reclaim_later(lane.tp)
@@ -406,7 +412,7 @@ class Engine:
         self.consumer.halt(tp)
         if is_told:
             return
-        logger.error("%s-%d is stopped: %s", tp.topic, tp.partition, why)
+        logger.error("%s-%d is stopped: %s", tp.topic, tp.partition, why, extra=at(tp))
         self.signals.emit("stopped", tp=tp, why=why)
         self._report()
 
@@ -458,3 +464,9 @@ class Engine:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def at(tp: TP, offset: int | None = None) -> dict[str, object]:
+    """What a log line about a partition has beside its text."""
+    found: dict[str, object] = {"topic": tp.topic, "partition": tp.partition}
+    return found if offset is None else {**found, "offset": offset}
