@@ -28,6 +28,7 @@ from agents.quiet import RateLimit
 from agents.redis_link import RedisHome, RedisLink
 from agents.senders import Senders
 from agents.signals import Signals
+from agents.snapshots import Snapshots
 from agents.stage import Engine
 from agents.surroundings import Surroundings
 from agents.ticks import Midnights
@@ -39,6 +40,7 @@ from streams.catalog import Catalog
 from streams.errors import HearthwatchError
 from streams.policies import Activation
 from streams.producer import OrderedProducer
+from streams.snapshots import snapshot_topic
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +73,8 @@ class WorkerConfig:
         max_fetch: records in one fetch. max_part: in one commit, unless the stage's own number.
         max_outstanding: records that are fetched and not committed, before fetching waits.
         cache_bytes: encoded states kept in memory for each partition.
+        snapshot_seconds: how long a change waits for its snapshot; None: no snapshots are taken.
+        snapshot_states: one is taken earlier where a partition has written so many states.
     """
 
     kafka: Mapping[str, Any] = field(repr=False)
@@ -91,6 +95,8 @@ class WorkerConfig:
     cache_bytes: int = 16_777_216
     session_seconds: float = 10.0
     activations: Sequence[Activation] = field(default=(), repr=False)
+    snapshot_seconds: float | None = None
+    snapshot_states: int = 20_000
 
 
 def stage_of(name: StageName, config: WorkerConfig) -> Stage:
@@ -178,6 +184,22 @@ class Worker:
                 self.engine, feed, book, on_new=self._activated, on_failure=self._failed
             )
             self.engine.look = self.activator.look
+        self.snapshots: Snapshots | None = None
+        """Takes snapshots of what this worker's partitions hold."""
+        self._snapshot_producer: OrderedProducer | None = None
+        if config.snapshot_seconds is not None:
+            # Of its own, so that nothing of the stream waits behind a snapshot.
+            self._snapshot_producer = OrderedProducer(
+                config.kafka, topics=[snapshot_topic(stage.name)], prefix=config.topic_prefix
+            )
+            self.snapshots = Snapshots(
+                self.engine,
+                self._snapshot_producer,
+                interval_seconds=config.snapshot_seconds,
+                most_states=config.snapshot_states,
+            )
+            if metrics is not None and not isinstance(stage, Intake):
+                metrics.series.watch("hearthwatch_snapshot_age_seconds", self.snapshots.ages)
         self.senders: Senders | None = None
         """Knows when departments last sent, in an intake worker by the wall clock."""
         if metrics is not None:
@@ -254,8 +276,12 @@ class Worker:
         if self.activator is not None:
             await self.activator.look()
         await self.producer.start()
+        if self._snapshot_producer is not None:
+            await self._snapshot_producer.start()
         await self.app.start()
-        for watcher in (self.midnights, self.surroundings, self.senders, self.activator):
+        for watcher in (
+            self.midnights, self.surroundings, self.senders, self.activator, self.snapshots,
+        ):  # fmt: skip
             if watcher is not None:
                 self.engine.spawn(watcher.run())
         self.signals.emit("ready", worker=config.worker)
@@ -271,6 +297,8 @@ class Worker:
             )
         await self.engine.close()
         await self.producer.stop()
+        if self._snapshot_producer is not None:
+            await self._snapshot_producer.stop()
         await self._set_aside.close()
         await self._flow.close()
         if self.activator is not None:

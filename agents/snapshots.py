@@ -37,8 +37,6 @@ logger = logging.getLogger(__name__)
 #: States in one reading: the loop stands still for 1 to 2 ms, and 200 KB are under way.
 CHUNK: Final = 200
 LOOK_SECONDS: Final = 1.0
-#: How long emptied keys are remembered, to be deleted from the topic a round later: at most so many.
-_MOST_EMPTIED: Final = 200_000
 
 
 @dataclass(slots=True)
@@ -49,7 +47,7 @@ class _Waiting:
         since: when the first of it was committed, in seconds since 1970; None where there is nothing.
         began: likewise, of what the round under way is about.
         states: how many states, repeats counted.
-        emptied: keys whose snapshot in the latest round says that nothing is known of them.
+        is_looked_at: whether it is known what an earlier owner left.
     """
 
     lane: Lane
@@ -57,7 +55,6 @@ class _Waiting:
     began: float | None = None
     states: int = 0
     is_looked_at: bool = False
-    emptied: frozenset[str] = frozenset()
 
 
 class Snapshots:
@@ -180,13 +177,10 @@ class Snapshots:
         standing = await changes.begin(ledger, claim)
         taken = await changes.take(ledger, claim, CHUNK)
         count = 0
-        emptied: set[str] = set()
-        stale = set(waiting.emptied)
         while taken.states:
             for key, state in taken.states.items():
-                if state is None:
-                    emptied.add(key)
-                stale.discard(key)
+                # One that was emptied stays as empty: a null value has no offset, and a late one of a worker
+                # that is not the owner any more would take a later snapshot away unseen.
                 value = encode(StateSnapshot(FORMAT, claim.epoch, taken.next_offset, state))
                 self._producer.append(self._topic, state_key(key), value, partition=lane.partition)
             count += len(taken.states)
@@ -196,12 +190,8 @@ class Snapshots:
             FORMAT, claim.epoch, standing.next_offset, standing.head, standing.marks, standing.counts, began
         )
         self._append_lane(lane, lane_record)
-        for key in stale:
-            # What was empty before this round's M is known by its absence from now on.
-            self._producer.append(self._topic, state_key(key), None, partition=lane.partition)
         await self._producer.send()
         await changes.end(ledger, claim, began)
-        waiting.emptied = frozenset(emptied) if len(emptied) <= _MOST_EMPTIED else frozenset()
         waiting.began = None
         self._signals.emit("snapshot", tp=lane.tp, offset=standing.next_offset, states=count)
 

@@ -187,6 +187,10 @@ class Settings(BaseSettings):
     life_retention_days: int = _setting(400, "a whole number of days, 1 to 36500", _TOPICS, ge=1, le=36_500)
     """How long `life.*` keeps what departments sent, with `clock: wall` (with `clock: log`: for ever)."""
 
+    log_retention_days: int = _setting(400, "a whole number of days, 30 to 36500", _TOPICS, ge=30, le=36_500)
+    """How long `person.events` and `household.facts` keep what the stages told each other, with
+    `clock: wall` (with `clock: log`: for ever). A rebuild needs them from the latest snapshots on."""
+
     worker_name: str | None = _setting(
         None,
         "1 to 100 of a-z A-Z 0-9 . _ -",
@@ -203,6 +207,14 @@ class Settings(BaseSettings):
     """Port of the person worker's metrics."""
     household_metrics_port: MetricsPort = _setting(19103, _METRICS_PORT, _WORKERS)
     """Port of the household worker's metrics."""
+    snapshot_seconds: float = _setting(
+        300.0, "a number of seconds, 1 to 86400", _WORKERS, ge=1.0, le=86_400.0
+    )
+    """How long a change waits for its snapshot at most: a rebuild replays what came after."""
+    snapshot_states: int = _setting(
+        20_000, "a whole number, 100 to 10000000", _WORKERS, ge=100, le=10_000_000
+    )
+    """A partition that has written so many states gets its snapshots earlier."""
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "debug, info, warning or error", _WORKERS
     )

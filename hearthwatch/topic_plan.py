@@ -19,4 +19,5 @@ def planned_topics(settings: Settings, catalog: Catalog) -> tuple[Topic, ...]:
         warnings_partitions=settings.warnings_partitions,
         replication=settings.replication_factor,
         life_retention_days=settings.life_retention_days,
+        log_retention_days=settings.log_retention_days,
     )

@@ -55,5 +55,7 @@ def worker_config(
         instance=name if is_static else None,
         metrics_host=settings.metrics_host,
         metrics_port=metrics_port,
+        snapshot_seconds=settings.snapshot_seconds,
+        snapshot_states=settings.snapshot_states,
         activations=book.activations,
     )

@@ -1,10 +1,11 @@
 """The topics: what each is for, and the settings that the design needs of it.
 
 `life.<department>` holds what departments sent, `person.events` and `household.facts` what the stages tell
-each other, `warnings` and `deadletters` what comes out, `hearthwatch.ledger` what the ledger is and
-`hearthwatch.policies` what it goes by. A topic that exists with other settings is named, never silently
-used: a wrong timestamp type or a retention that is too short is found out only when days or records are
-already lost.
+each other, `warnings` and `deadletters` what comes out, `hearthwatch.ledger` what the ledger is,
+`hearthwatch.policies` what it goes by, and `hearthwatch.snapshots.<stage>` what a rebuild begins with.
+
+A topic that exists with other settings is named, never silently used: a wrong timestamp type or a retention
+that is too short is found out only when days or records are already lost.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from streams.kafka_clients import Connection
 from streams.policies import MAX_BYTES as MAX_POLICIES_BYTES
 from streams.policies import POLICIES
 from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, PERSON_EVENTS, WARNINGS
+from streams.snapshots import snapshot_topic
 
 Clock = Literal["wall", "log"]
 
@@ -34,8 +36,12 @@ MAX_RECORD_BYTES: Final = 1_048_588
 #: A dead letter carries the whole record and five headers more, and it is not compressed, where the
 #: department's batch may have been: far above MAX_RECORD_BYTES, below the broker's 100 MB for one request.
 MAX_DEADLETTER_BYTES: Final = 33_554_432
+#: A state with everything that waits for its persons; far above any that was seen.
+MAX_SNAPSHOT_BYTES: Final = 33_554_432
+_SNAPSHOT_SEGMENT_BYTES: Final = 67_108_864
 _FOREVER: Final = "-1"
 _NEVER: Final = "9223372036854775807"
+_HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 86_400_000
 
 
@@ -98,6 +104,7 @@ def planned(
     warnings_partitions: int = 4,
     replication: int = 1,
     life_retention_days: int = 400,
+    log_retention_days: int = 400,
 ) -> tuple[Topic, ...]:
     """Every topic that a catalogue and a clock need, in the order of the flow.
 
@@ -106,9 +113,12 @@ def planned(
             events' own times, so nothing may be deleted, refused or rolled by age there.
         life_partitions: of each `life.*` topic.
         person_partitions, household_partitions, warnings_partitions: of the topics keyed by person or
-            household. They cannot be changed once there are records: a state lives on its key's partition.
+            household. They cannot be changed by hand once there are records: a state lives on its key's
+            partition (`hearthwatch repartition` does it for `household.facts`).
         life_retention_days: for `life.*` in `wall`; intake has passed a record on long before, but the
             original of one set aside as `internal-error` is read back from there.
+        log_retention_days: for `person.events` and `household.facts` in `wall`; a rebuild reads them from the
+            latest snapshots on, which are minutes old.
     """
     safe = {"min.insync.replicas": "2" if replication >= 3 else "1"}
     stamped = {"message.timestamp.type": "LogAppendTime"}
@@ -125,6 +135,18 @@ def planned(
         life = {**kept, **by_publisher}
     life = {**life, "max.message.bytes": str(MAX_RECORD_BYTES), **safe}
     hop = {**kept, **stamped, **safe}
+    log = hop if clock == "log" else {**hop, "retention.ms": str(log_retention_days * _DAY_MS)}
+    snapshots = {
+        "cleanup.policy": "compact",
+        # Only closed segments are compacted, and a rebuild reads what is not.
+        "segment.bytes": str(_SNAPSHOT_SEGMENT_BYTES),
+        "segment.ms": str(_DAY_MS),
+        # A worker that has lost its partition may write a state late: until then the later one stays.
+        "min.compaction.lag.ms": str(_HOUR_MS),
+        "max.message.bytes": str(MAX_SNAPSHOT_BYTES),
+        **stamped,
+        **safe,
+    }
 
     def topic(name: str, count: int, settings: dict[str, str], purpose: str) -> Topic:
         return Topic(name, count, replication, settings, purpose)
@@ -134,11 +156,11 @@ def planned(
             topic(life_topic(name), life_partitions, life, f"sent by {department.title.get('en', name)}")
             for name, department in catalog.departments.items()
         ),
-        topic(PERSON_EVENTS, person_partitions, hop, "accepted events by person; the person step's log"),
+        topic(PERSON_EVENTS, person_partitions, log, "accepted events by person; the person step's log"),
         topic(
             HOUSEHOLD_FACTS,
             household_partitions,
-            hop,
+            log,
             "facts, moves, ticks by household; the household step's log",
         ),
         topic(WARNINGS, warnings_partitions, hop, "warnings by household"),
@@ -165,6 +187,9 @@ def planned(
             },
             "activated policies with their catalogues, numbered",
         ),
+        topic(snapshot_topic("intake"), 1, snapshots, "how far intake was in each `life.*` partition"),
+        topic(snapshot_topic("person"), person_partitions, snapshots, "what the registry says of persons"),
+        topic(snapshot_topic("household"), household_partitions, snapshots, "states of households"),
     )
 
 

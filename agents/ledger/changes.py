@@ -109,13 +109,20 @@ async def begin(ledger: Ledger, claim: Claim) -> Standing:
     )
     if reply[0] != b"OK":
         raise ledger.refused(claim, reply)
-    fields = _texts(reply[1])
+    return standing_of(reply[1], reply[2], reply[3], int(reply[4]))
+
+
+def standing_of(
+    head: Sequence[bytes], marks: Sequence[bytes], counts: Sequence[bytes], changed: int = 0
+) -> Standing:
+    """Where a partition stands, from the hashes as Redis gives them."""
+    fields = _texts(head)
     return Standing(
         int(fields["next"]),
         {name: value for name, value in fields.items() if name not in _OWNERS},
-        _texts(reply[2]),
-        {name: int(value) for name, value in _texts(reply[3]).items()},
-        int(reply[4]),
+        _texts(marks),
+        {name: int(value) for name, value in _texts(counts).items()},
+        changed,
     )
 
 

@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "log": "hearthwatch.cli.log:log",
     "policy": "hearthwatch.cli.policy:policy",
     "publish": "hearthwatch.cli.publish:publish",
+    "rebuild": "hearthwatch.cli.rebuild:rebuild",
     "status": "hearthwatch.cli.status:status",
     "story": "hearthwatch.cli.story:story",
     "tick": "hearthwatch.cli.tick:tick",

@@ -1,0 +1,199 @@
+"""Making a partition of the ledger again: its states first, and last of all its head.
+
+Without a head nobody can claim a partition, so one that was interrupted half-way is as lost as it was before.
+A head that is made again has an epoch above all that were: whoever still works under an older claim stays
+refused.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+from agents.ledger.changes import Standing, standing_of
+from agents.ledger.errors import LedgerMismatchError
+from agents.ledger.ledger import Ledger
+from agents.redis_link import Argument, Script
+from streams.errors import InputError, LedgerError
+
+_T = TypeVar("_T")
+
+CHUNK: Final = 1_000
+#: A rebuild that was killed keeps others out for so long.
+LOCK_SECONDS: Final = 60
+
+#: KEYS head, marks, counts.
+_STANDING: Final = Script(
+    "standing",
+    """
+if redis.call('HEXISTS', KEYS[1], 'commit') == 0 then return {'ABSENT'} end
+return {'OK', redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[3])}
+""",
+)
+
+#: KEYS head, states. ARGV field... . Without a claim, but with the offset that they stand for.
+_LOOK: Final = Script(
+    "look",
+    "return {redis.call('HGET', KEYS[1], 'next'), redis.call('HMGET', KEYS[2], unpack(ARGV))}",
+)
+
+#: KEYS lock. ARGV token, seconds. Takes or prolongs it.
+_LOCK: Final = Script(
+    "lock-rebuild",
+    """
+local held = redis.call('GET', KEYS[1])
+if held and held ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+return 1
+""",
+)
+
+#: KEYS head, marks, counts, lock. ARGV token, then counts of arguments for head, marks, counts, then these.
+_OPEN: Final = Script(
+    "open-rebuilt",
+    """
+if redis.call('GET', KEYS[4]) ~= ARGV[1] then return 'LOCK' end
+if redis.call('HEXISTS', KEYS[1], 'commit') == 1 then return 'THERE' end
+local at = 5
+for i = 1, 3 do
+  local last = at + tonumber(ARGV[i + 1]) - 1
+  while at <= last do
+    local to = math.min(at + 1999, last)
+    redis.call('HSET', KEYS[i], unpack(ARGV, at, to))
+    at = to + 1
+  end
+end
+redis.call('DEL', KEYS[4])
+return 'OK'
+""",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One partition of a stage; the topic as it is called on the broker."""
+
+    stage: str
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.stage} {self.topic}/{self.partition}"
+
+
+async def identify(ledger: Ledger) -> set[Place]:
+    """Give an empty Redis the identity that the charter has; the partitions that have started.
+
+    Raises:
+        LedgerMismatchError: there is no charter, or Redis holds another ledger.
+    """
+    charter = await ledger.charter.read()
+    if charter.ledger is None:
+        raise LedgerMismatchError(
+            "Kafka holds no ledger: nothing has run here yet"
+        )
+    key = f"{ledger.name}:identity"
+    await ledger.link.call("SET", key, charter.ledger, "NX")
+    held = (await ledger.link.call("GET", key)).decode()
+    if held.removeprefix("new ") != charter.ledger:
+        raise LedgerMismatchError(
+            f"Redis holds ledger {held}, Kafka ledger {charter.ledger}: point the settings at the right pair"
+        )
+    return {Place(*started) for started in charter.started}
+
+
+async def standing(ledger: Ledger, place: Place) -> Standing | None:
+    """Where a partition stands, without a claim; None where Redis does not hold it."""
+    keys = ledger.keys(place.stage, place.topic, place.partition)
+    reply = await ledger.link.run(_STANDING, [keys[0], keys[2], keys[4]], [])
+    return None if reply[0] == b"ABSENT" else standing_of(reply[1], reply[2], reply[3])
+
+
+async def look(ledger: Ledger, place: Place, keys: list[str]) -> tuple[int, list[bytes | None]]:
+    """The offset that a partition stands at, and states as of that; at most 2,000."""
+    at = ledger.keys(place.stage, place.topic, place.partition)
+    reply = await ledger.link.run(_LOOK, [at[0], at[1]], keys)
+    if reply[0] is None:
+        raise LedgerError(f"{place} is gone from Redis")
+    return int(reply[0]), reply[1]
+
+
+class Restoring:
+    """Writes one partition anew.
+
+    Raises:
+        InputError: another rebuild is at work on it.
+    """
+
+    def __init__(self, ledger: Ledger, place: Place) -> None:
+        self._ledger = ledger
+        self.place = place
+        self._keys = ledger.keys(place.stage, place.topic, place.partition)
+        self._lock = self._keys[0].removesuffix("head") + "rebuild"
+        self._token = secrets.token_hex(8)
+
+    async def begin(self) -> None:
+        """Take the partition away from whoever has it, and empty it."""
+        await self._hold()
+        head, states, marks, days, counts, changed = self._keys
+        # The head in one step with the rest: no commit can come in between.
+        taking = changed.removesuffix("changed") + "taking"
+        await self._ledger.link.call("UNLINK", head, states, marks, days, counts, changed, taking)
+
+    async def _hold(self) -> None:
+        if not await self._ledger.link.run(_LOCK, [self._lock], [self._token, LOCK_SECONDS]):
+            raise InputError(
+                f"{self.place}: another rebuild is at work, or was killed less than {LOCK_SECONDS} s ago"
+            )
+
+    async def put(
+        self, states: Mapping[str, bytes], days: Mapping[str, int], changed: Iterable[str] = ()
+    ) -> None:
+        """Write states, their next days, and which of them have no snapshot yet."""
+        link = self._ledger.link
+        for pairs in _chunks(states.items()):
+            await self._hold()
+            await link.call("HSET", self._keys[1], *(part for pair in pairs for part in pair))
+        for due in _chunks(days.items()):
+            await self._hold()
+            await link.call("ZADD", self._keys[3], *(part for key, day in due for part in (day, key)))
+        for keys in _chunks(changed):
+            await self._hold()
+            await link.call("SADD", self._keys[5], *keys)
+
+    async def open(
+        self,
+        next_offset: int,
+        head: Mapping[str, str],
+        marks: Mapping[str, str],
+        counts: Mapping[str, int],
+    ) -> None:
+        """Let the partition be claimed from now on."""
+        whole = {
+            "epoch": str(time.time_ns() // 1_000_000),
+            "generation": "0",
+            "owner": "rebuilt",
+            "commit": "1",
+            "next": str(next_offset),
+            "tracked": "1",
+            **head,
+        }
+        groups: list[Mapping[str, Any]] = [whole, marks, counts]
+        flat: list[Argument] = [part for group in groups for pair in group.items() for part in pair]
+        reply = await self._ledger.link.run(
+            _OPEN,
+            [self._keys[0], self._keys[2], self._keys[4], self._lock],
+            [self._token, *(2 * len(group) for group in groups), *flat],
+        )
+        if reply != b"OK":
+            raise LedgerError(f"{self.place} was rebuilt by another meanwhile")
+
+
+def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
+    rest = iter(items)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk

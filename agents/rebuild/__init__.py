@@ -1,0 +1,1 @@
+"""Making the ledger's states again from Kafka: snapshots, and the log behind them."""
