@@ -22,7 +22,7 @@ from agents.signals import Signals
 from streams.deadletters import INTERNAL_ERROR, dead_letter_headers
 from streams.origins import fields
 from streams.producer import Headers, OrderedProducer
-from streams.records import DEADLETTERS, Origin
+from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, Origin
 
 logger = logging.getLogger(__name__)
 
@@ -106,6 +106,7 @@ class SetAside:
             offset=at.offset,
             reason=INTERNAL_ERROR,
             message=message,
+            household=failure.key if failure.topic == HOUSEHOLD_FACTS else None,
         )
         return key, value, after
 

@@ -16,7 +16,9 @@ ORIGIN_OFFSET: Final = "__streams.errors.offset"
 REASON: Final = "__streams.errors.exception"
 MESSAGE: Final = "__streams.errors.message"
 HEADERS: Final = (ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET, REASON, MESSAGE)
-_OURS: Final = frozenset(HEADERS)
+HOUSEHOLD: Final = "hearthwatch.household"
+"""Of an `internal-error` of the household stage: which household is judged without the event."""
+_OURS: Final = frozenset({*HEADERS, HOUSEHOLD})
 
 #: The live system's own reason: an accepted event that the program failed on, set aside for a later try.
 INTERNAL_ERROR: Final = "internal-error"
@@ -30,15 +32,17 @@ def dead_letter_headers(
     offset: int,
     reason: str,
     message: str,
+    household: bytes | None = None,
 ) -> list[tuple[str, bytes | None]]:
     """The headers of a dead letter: those of the rejected record in their order, then the five of KIP-1034.
 
-    Headers of these five names that were there already are replaced: their new ones stand at the end.
+    Headers of these names that were there already are replaced: their new ones stand at the end.
 
     Args:
         topic, partition, offset: where the rejected record stands.
         reason: such as ``bad-data``.
         message: one sentence with the JSON path of the fault and what was expected.
+        household: which household has to do without the event.
     """
     return [
         *(header for header in headers if header[0] not in _OURS),
@@ -47,6 +51,7 @@ def dead_letter_headers(
         (ORIGIN_OFFSET, str(offset).encode()),
         (REASON, reason.encode()),
         (MESSAGE, message.encode(errors="replace")),
+        *([] if household is None else [(HOUSEHOLD, household)]),
     ]
 
 
@@ -60,6 +65,7 @@ class DeadLetter:
         reason, message: why the event was rejected; empty in a record that is no dead letter.
         origin: topic, partition and offset of the rejected record; None in a record that is no dead letter.
         key, value, headers: of the rejected record.
+        household: which household is judged without the event, after an `internal-error` of its stage.
     """
 
     partition: int
@@ -71,6 +77,7 @@ class DeadLetter:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
+    household: str | None = None
 
     def as_row(self, *, values: bool = False) -> dict[str, Any]:
         """For JSON output; key, value and other headers, which are personal, only with ``values``.
@@ -86,6 +93,7 @@ class DeadLetter:
             "message": self.message,
             "origin": None if origin is None else dict(zip(_ORIGIN_KEYS, origin, strict=True)),
             "bytes": None if self.value is None else len(self.value),
+            "household": self.household,
         }
         if values:
             row["key"] = _shown(self.key)
@@ -118,6 +126,7 @@ def read_dead_letter(
         key,
         value,
         tuple(header for header in headers if header[0] not in _OURS),
+        ours[HOUSEHOLD].decode(errors="replace") if HOUSEHOLD in ours else None,
     )
 
 

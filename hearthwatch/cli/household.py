@@ -13,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from hearthwatch.activated import rulebook
-from hearthwatch.connections import kafka_arguments
+from hearthwatch.connections import kafka_arguments, kafka_connection
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
+from hearthwatch.set_aside import SetAside, judged_without
 from hearthwatch.settings import Settings, load_settings
 from rules import household as core
 from rules.calendar import day_text
@@ -32,11 +33,13 @@ WORDS: dict[Language, dict[str, str]] = {
         "timeline": "Facts, newest first", "day": "day", "who": "about", "what": "what", "by": "sent by",
         "fields": "fields", "spent": "kept, but not counted (corrected, retracted, or a retraction)",
         "waiting": "on the way here from another household", "none": "No facts.",
+        "without": "judged without it: the program failed on this event (dead letters, internal-error)",
     },
     "zh": {
         "timeline": "事实(最新在前)", "day": "日期", "who": "对象", "what": "内容", "by": "来源",
         "fields": "数据", "spent": "保留但不计(已更正、已撤回,或为撤回本身)",
         "waiting": "正从其他家庭转入", "none": "没有事实。",
+        "without": "评估时未计入:程序处理该事件时出错(死信,internal-error)",
     },
 }  # fmt: skip
 
@@ -70,9 +73,10 @@ def show(id: str, lang: Literal["en", "zh"], as_json: bool) -> None:
     """Show household ID: its members, score and dimensions, why, and its facts as a timeline.
 
     Read from the ledger, as of the latest commit; a person in no household is `~<person id>`. Exit status 1
-    if no such household is known.
+    if no such household is known. Events that the program failed on, and that are missing here, are named.
     """
     state, rules, catalog = live_household(id)
+    without = judged_without(kafka_connection(load_settings()), state, catalog)
     explanation = explain(state, rules, catalog, language=lang)
     entries = sorted(
         timeline(state, catalog, lang), key=lambda one: (one.time, one.source, one.id), reverse=True
@@ -83,10 +87,17 @@ def show(id: str, lang: Literal["en", "zh"], as_json: bool) -> None:
             for one in entries
         ]
         click.echo(
-            orjson.dumps({**explanation.as_json(), "waiting": sorted(state.waiting), "timeline": facts})
+            orjson.dumps(
+                {
+                    **explanation.as_json(),
+                    "waiting": sorted(state.waiting),
+                    "set_aside": without,
+                    "timeline": facts,
+                }
+            )
         )
     else:
-        _print(explanation, entries, sorted(state.waiting), lang)
+        _print(explanation, entries, sorted(state.waiting), without, lang)
 
 
 def live_household(id: str) -> tuple[Household, Rules, Catalog]:
@@ -156,13 +167,22 @@ def _department(source: str, catalog: Catalog, language: Language) -> str:
     return text(known.title, language, name) if known is not None else name
 
 
-def _print(explanation: Explanation, entries: list[Entry], waiting: list[str], language: Language) -> None:
+def _print(
+    explanation: Explanation,
+    entries: list[Entry],
+    waiting: list[str],
+    without: list[SetAside],
+    language: Language,
+) -> None:
     console = wide_console()
     words = WORDS[language]
     for line in sentences(explanation, language):
         console.print(Text(line))
     for person in waiting:
         console.print(Text(f"person/{person}: {words['waiting']}", style="yellow"))
+    for lost in without:
+        named = f"{lost.type} {lost.source} {lost.id} ({lost.at})"
+        console.print(Text(f"{named}: {words['without']}", style="red"))
     console.print()
     if not entries:
         console.print(words["none"])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import Stack, free_ports
-from streams.deadletters import INTERNAL_ERROR, MESSAGE, REASON
+from streams.deadletters import HOUSEHOLD, INTERNAL_ERROR, MESSAGE, REASON
 from streams.records import DEADLETTERS, HOUSEHOLD_FACTS
 from tests.faults.audit import audited
 from tests.faults.site import Site, load, opened
@@ -61,6 +61,9 @@ async def test_a_poisonous_event_is_set_aside_and_requeued_after_the_fix(
         assert json.loads(letter.value)["id"] == poison
         page = await asyncio.to_thread(_metrics, port)
         assert 'hearthwatch_internal_errors_total{stage="household"} 1' in page
+        id = (told[HOUSEHOLD] or b"").decode()
+        shown = json.loads(await hearthwatch(site, "household", "show", id, "--json"))
+        assert [one["id"] for one in shown["set_aside"]] == [poison]
         await broken.leave()
 
         fixed = site.start("household")
@@ -72,6 +75,8 @@ async def test_a_poisonous_event_is_set_aside_and_requeued_after_the_fix(
         assert sum((await site.rig.ends(HOUSEHOLD_FACTS)).values()) > before
         known = [poison.encode() in state for state in again.expected_states["household"].values()]
         assert sum(known) == 1
+        shown = json.loads(await hearthwatch(site, "household", "show", id, "--json"))
+        assert shown["set_aside"] == []
 
         assert again.circle()
         id = next(iter(again.warnings))

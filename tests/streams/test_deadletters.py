@@ -89,7 +89,18 @@ def test_values_are_shown_only_when_asked_for() -> None:
         "message": "$.data.x: expected 元",
         "origin": {"topic": "life.health", "partition": 3, "offset": 1_234_567_890_123},
         "bytes": 2,
+        "household": None,
     }
     shown = letter.as_row(values=True)
     assert (shown["key"], shown["value"]) == ("p-1", "{\\xff")
     assert shown["headers"] == [["h", "x"], ["n", None]]
+
+
+def test_an_internal_error_names_the_household_that_has_to_do_without() -> None:
+    told = dead_letter_headers(
+        [("hearthwatch.household", b"forged")],
+        topic="life.health", partition=0, offset=1, reason="internal-error", message="$: x", household=b"H1",
+    )  # fmt: skip
+    letter = read_dead_letter(partition=0, offset=0, timestamp_ms=0, key=None, value=None, headers=told)
+    assert letter.household == letter.as_row()["household"] == "H1"
+    assert letter.headers == ()
