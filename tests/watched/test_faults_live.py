@@ -18,12 +18,16 @@ from typing import Any
 import kafka
 import pytest
 import redis
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from agents.app import Worker, stage_of
 from agents.metrics import StageMetrics
 from agents.metrics_http import MetricsServer, Outlook
 from deploy.local import Stack
+from streams import kafka_clients
+from streams.kafka_clients import Connection
 from streams.records import HOUSEHOLD_FACTS, encode
+from streams.snapshots import snapshot_topic
 from streams.topics import planned
 from tests.agents.desk import small_catalog, small_policy
 from tests.agents.rig import Rig
@@ -33,19 +37,21 @@ from tests.watched.observer import Observer, values
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
 
-#: Two days of silence become six seconds, and warnings need not be slow for ten minutes.
+#: Two days of silence become six seconds; an hour that changes wait for a snapshot becomes five seconds (one
+#: is due after one); warnings need not be slow for ten minutes.
 SHORTENED = {
     "DepartmentSilent": (
         "max by (department) (hearthwatch_department_silent_after_seconds)",
         "max by (department) (hearthwatch_department_silent_after_seconds) / 28800",
     ),
+    "SnapshotsOld": ("hearthwatch_snapshot_age_seconds) > 3600", "hearthwatch_snapshot_age_seconds) > 5"),
     "WarningsSlow": ("for: 10s", "for: 1s"),
 }
 
 
 @pytest.fixture(scope="module")
 def live(prometheus: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    live = Installation(tmp_path_factory.mktemp("faults"))
+    live = Installation(tmp_path_factory.mktemp("faults"), SNAPSHOT_SECONDS="1")
     live("up", "--detach")
     try:
         yield live
@@ -149,6 +155,22 @@ def test_a_partition_that_redis_has_lost_is_refused_until_it_is_back(
     observer.ends("PartitionStopped", "CommitsRefused", "StageNotReady", "WorkerDown")
     through = "sum(hearthwatch_lag_records) == 0"
     observer.until(lambda: values(observer.url, through) != [], "what had waited is through")
+
+
+def test_snapshots_that_the_broker_does_not_take_grow_old(live: Installation, observer: Observer) -> None:
+    """Their topic allows no record that is large enough, until it does."""
+    topic = snapshot_topic("household")
+
+    def allow(largest: str) -> None:
+        with kafka_clients.admin(Connection(live.bootstrap)) as admin:
+            wanted = {"max.message.bytes": largest}
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, wanted)])
+
+    allow("10")
+    live.publish([one for n in range(6) for one in family(f"kept-{n}")])
+    observer.fires("SnapshotsOld")
+    allow("1048588")
+    observer.ends("SnapshotsOld")
 
 
 # -- clocks: a worker in this process, whose clock can be turned ------------------------------------------
