@@ -9,7 +9,7 @@ from random import Random
 
 from tests.oracle.clock import DAY, EPOCH, SECOND, format_date, local_day, midnight
 from tests.oracle.draw_lines import Lines, Pairs, Sent, data_of
-from tests.oracle.draw_policy import Place
+from tests.oracle.places import Place
 from tests.oracle.reading import JOINED, LEFT, PERSON, REGISTERED, RETRACTED, ROLES, Catalog, Policy
 from tests.oracle.writing import Writable
 

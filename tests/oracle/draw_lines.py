@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 from tests.oracle import strictjson
 from tests.oracle.accept import CHECKS, within
 from tests.oracle.clock import DAY, FIRST, LAST, SECOND, format_date
-from tests.oracle.draw_policy import Place
+from tests.oracle.odd import ODD_JSON, ODD_SUBJECTS, ODD_TIMES, WRONG_LINES
+from tests.oracle.places import Place
 from tests.oracle.reading import Catalog, EventType, Field
 from tests.oracle.writing import Raw, Writable, json_text
 
@@ -326,100 +327,3 @@ class Lines:
         if how == 7:
             return b"{" + draw.choice(ODD_JSON) + b": 1, " + line[1:]
         return line[:at] + line[at + 1 : at + 2] + line[at : at + 1] + line[at + 2 :]
-
-
-ODD_TIMES = (
-    "2024-02-30T00:00:00Z",
-    "2024-02-01T24:00:00Z",
-    "2024-02-01T23:59:60Z",
-    "2024-02-01T12:00:00",
-    "2024-02-01 12:00:00Z",
-    "2024-02-01T12:00Z",
-    "2024-02-01T12:00:00.Z",
-    "2024-02-01T12:00:00,5Z",
-    "2024-02-01T12:00:00+0800",
-    "2024-02-01T12:00:00+24:00",
-    "2024-02-01T12:00:00+08:60",
-    "2024-02-01T12:00:00−08:00",
-    "0000-12-31T23:59:59Z",
-    "0001-01-01T00:00:00+00:01",
-    "9999-12-31T23:59:59-00:01",
-    "10000-01-01T00:00:00Z",
-    "2024-02-01T12:00:00Z ",
-    "２024-02-01T12:00:00Z",
-    "2024-2-1T12:00:00Z",
-    "-2024-02-01T12:00:00Z",
-    "2024-W05-4T12:00:00Z",
-)
-ODD_SUBJECTS = (
-    "person/",
-    "person/p 1",
-    "person/~p1",
-    "household/~p1",
-    "Person/p1",
-    "person/p1/",
-    "/person/p1",
-    "p1",
-    "person/" + "p" * 65,
-    "household/" + "h" * 65,
-    "person/é",
-    "person/p1\n",
-    "household/h1",
-    "person/p1",
-    "person/１",
-)
-ODD_JSON = (
-    b"NaN",
-    b"Infinity",
-    b"-Infinity",
-    b"-",
-    b"01",
-    b"1.",
-    b".5",
-    b"+1",
-    b"1e",
-    b"0x1",
-    b"1e99999",
-    b'"\\ud800"',
-    b'"\\udc00\\ud800"',
-    b'"\\ud83d\\ude00"',
-    b'"\\ud83d x"',
-    b'"\\x41"',
-    b'"\\u12"',
-    b'"\t"',
-    b'"\\u0000"',
-    b'"\x7f"',
-    b"'a'",
-    b"True",
-    b"[1,]",
-    b"{,}",
-    b'{"a":1,"a":2}',
-    b'{"\\udfff":1}',
-    b'{"a":"\\ud800","a":2}',
-    b"/* */ 1",
-    b'"\xed\xa0\x80"',
-    b'"\xc0\x80"',
-    b'"\xf4\x90\x80\x80"',
-    b'"\xe6\xad\xa6"',
-    b"[" * 60 + b"]" * 60,
-    b"-0",
-    b"1" * 5000,
-    b"1e-400",
-    b'""',
-    b'"odd"',
-)
-WRONG_LINES = (
-    b"text",
-    b'"text"',
-    b"[1]",
-    b"null",
-    b"0",
-    b"{}",
-    b"{}{}",
-    b"{",
-    b"\xff\xfe{",
-    b"\x00",
-    b"true",
-    b"\x0b",
-    b"[]",
-)

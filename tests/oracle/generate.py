@@ -10,7 +10,8 @@ from tests.oracle.backtest import Outputs
 from tests.oracle.clock import format_date, local_day, parse_date
 from tests.oracle.draw_catalog import draw_catalog
 from tests.oracle.draw_events import History
-from tests.oracle.draw_policy import draw_place, draw_policy
+from tests.oracle.draw_policy import draw_policy
+from tests.oracle.places import draw_place
 from tests.oracle.reading import read_catalog, read_policy
 from tests.oracle.writing import yaml_text
 
