@@ -73,11 +73,16 @@ def test_a_dead_letter_topic_takes_more_than_a_department_may_send(catalog: Cata
 
 
 def test_creating_is_repeatable_and_says_what_it_did(broker: Broker, catalog: Catalog) -> None:
-    planned = topics.planned(catalog, clock="log")
+    # Those without a department's name are shared by the tests of this broker, whatever their clock is.
+    other = topics.planned(catalog, clock="wall")
+    planned = [
+        topic
+        for topic in topics.planned(catalog, clock="log")
+        if topic.name.startswith("life.") or topic in other
+    ]
     missing = topics.describe(broker.connection, planned[:1])
     assert [state.state for state in missing] == ["missing"]
     made = topics.create(broker.connection, planned)
-    # Those without a department's name are shared by the tests of this broker.
     assert made[0].state == "created"
     assert all(state.is_good for state in made)
     again = topics.create(broker.connection, planned)
