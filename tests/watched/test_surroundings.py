@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
+import pytest
 import redis
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,8 @@ from agents.metrics import StageMetrics
 from agents.redis_link import RedisHome
 from agents.surroundings import FORGET_SECONDS, Surroundings, apart
 from deploy.local import Stack
+from tests.ledger.homes import started
+from tests.watched.conftest import installed
 from tests.watched.scrape import values
 
 instants = st.floats(1e9, 2e9)
@@ -69,6 +73,23 @@ async def test_redis_shows_its_memory_its_bound_and_its_clock(stack: Stack) -> N
     ahead += FORGET_SECONDS + 1
     assert values(metrics, used) == {}, "an old figure would look like a good one"
     await around._disconnect()
+
+
+@pytest.mark.soak
+async def test_of_a_cluster_each_master_shows_its_memory(tmp_path: Path) -> None:
+    installed("redis-server", "memory and clocks of Redis Cluster", "redis-server")
+    metrics = StageMetrics("household")
+    with started("redis-cluster", tmp_path) as home:
+        around = Surroundings(home.address, metrics)
+        await around.look()
+        used = values(metrics, "hearthwatch_redis_memory_used_bytes")
+        bound = values(metrics, "hearthwatch_redis_memory_bound_bytes")
+        assert len(used) == 3
+        assert set(used) == set(bound)
+        assert values(metrics, "hearthwatch_clock_difference_seconds") == {
+            (("server", "redis"), ("stage", "household")): 0
+        }
+        await around._disconnect()
 
 
 async def test_a_redis_that_is_away_is_no_fault_of_the_worker() -> None:
