@@ -6,8 +6,9 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from rules.ages import age
 from rules.calendar import day_text
-from rules.compile import Rules, age
+from rules.compile import Rules
 from rules.known import Fact
 from rules.policy import Indicator, Measure, Titles
 from rules.score import Score, add_up

@@ -12,13 +12,14 @@ from rules.calendar import day_text
 from rules.compile import Rules
 from rules.known import Known
 from rules.levels import next_level
+from rules.occasions import membership, occasion, occasion_of
 from rules.score import add_up, let_pass, recompute, refresh, regroup
 from rules.state import DEAD, Household, Resident, Waiting, decode, decode_known, encode, encode_known, new
-from rules.warnings import Before, Occasion, Reason, Warning, warning
-from streams.catalog import REGISTERED, RETRACTED
+from rules.warnings import Before, Occasion, Warning, warning, warning_type
+from streams.catalog import REGISTERED
 from streams.errors import LedgerError
 from streams.events import Event
-from streams.records import About, Cause, Member, Message, Origin, Release, Transfer, Update
+from streams.records import About, Member, Message, Origin, Release, Transfer, Update
 from streams.records import Fact as FactMessage
 
 __all__ = [
@@ -212,7 +213,7 @@ class _Step:
         if self.is_due:
             # Caches were renewed for this record, which by itself changes nothing.
             self.origin = message.origin
-            self.evaluate(_occasion_of(message), self.day)
+            self.evaluate(occasion_of(message), self.day)
         return self.home, tuple(self.effects)
 
     def _wait(self, person: str) -> Waiting:
@@ -268,7 +269,7 @@ class _Step:
                 community = event.data["community"]
                 assert isinstance(community, str)
                 home.community = community
-                self.evaluate(_occasion(event, _reason(event), "household"), self.day, before)
+                self.evaluate(occasion(event, "household"), self.day, before)
             return
         day = self.rules.calendar.day_of(event.time)
         touched = self._add(home.own, event, day)
@@ -299,7 +300,7 @@ class _Step:
         ):
             return
         kind = "household" if resident is None else "person"
-        self.evaluate(_occasion(event, _reason(event), kind), self.day)
+        self.evaluate(occasion(event, kind), self.day)
 
     def _add(
         self, known: Known, event: Event, day: int, *, may_repeat: bool = True
@@ -316,7 +317,7 @@ class _Step:
     def _update(self, resident: Resident, message: Update) -> None:
         _set(resident, message.member)
         self._membership_changed(resident)
-        self.evaluate(_membership(message.cause), self.day)
+        self.evaluate(membership(message.cause), self.day)
 
     def _release(self, resident: Resident, message: Release) -> None:
         home = self.home
@@ -341,7 +342,7 @@ class _Step:
                 )
             )
         self._membership_changed()
-        self.evaluate(_membership(message.cause), self.day)
+        self.evaluate(membership(message.cause), self.day)
 
     def _join(self, waiting: Waiting) -> None:
         first = waiting.parts[0]
@@ -356,7 +357,7 @@ class _Step:
         _set(resident, first.member)
         self.home.residents[first.person] = resident
         self._membership_changed(resident)
-        self.evaluate(_membership(first.cause), self.day)
+        self.evaluate(membership(first.cause), self.day)
 
     def _membership_changed(self, *arrived: Resident) -> None:
         self.is_due = True
@@ -381,25 +382,12 @@ class _Step:
         if home.level == before.level and home.community == before.community:
             return
         # Without members the score is 0, and `clear` is at least 1: the level has come to none.
-        type = _warning_type(before, home, occasion.reason, bool(home.members))
+        type = warning_type(before, home, occasion.reason, bool(home.members))
         if type is None:
             return
         home.warned += 1
         origin = None if occasion.reason in ("day", "policy") else self.origin
         self.effects.append(warning(home, score, before, type, occasion, rules, day, origin))
-
-
-def _warning_type(before: Before, home: Household, reason: Reason, has_members: bool) -> str | None:
-    if home.level > before.level:
-        return "warning.raised" if before.level == 0 else "warning.upgraded"
-    if home.level < before.level:
-        if home.level:
-            return "warning.lowered"
-        is_undone = has_members and reason in ("correction", "retraction")
-        return "warning.withdrawn" if is_undone else "warning.cleared"
-    if home.level and home.community != before.community:
-        return "warning.moved"
-    return None
 
 
 def _stamp(message: FactMessage | Update | Release) -> int:
@@ -410,30 +398,3 @@ def _stamp(message: FactMessage | Update | Release) -> int:
 def _set(resident: Resident, member: Member) -> None:
     resident.role, resident.birth, resident.sex = member.role, member.birth, member.sex
     resident.registered = True
-
-
-def _reason(event: Event) -> Reason:
-    if event.type == REGISTERED:
-        return "registration"
-    if event.type == RETRACTED:
-        return "retraction"
-    return "fact" if event.supersedes is None else "correction"
-
-
-def _occasion(event: Event, reason: Reason, kind: str) -> Occasion:
-    cause = {"source": event.source, "id": event.id, "subject": f"{kind}/{event.subject}"}
-    return Occasion(reason, cause, event.received)
-
-
-def _occasion_of(message: Message) -> Occasion:
-    if isinstance(message, About):
-        return _occasion(message.event, _reason(message.event), "household")
-    if isinstance(message, FactMessage):
-        return _occasion(message.event, _reason(message.event), "person")
-    return _membership(message.cause)
-
-
-def _membership(cause: Cause) -> Occasion:
-    return Occasion(
-        "membership", {"source": cause.source, "id": cause.id, "subject": cause.subject}, cause.received
-    )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from rules.ages import next_birthday
 from rules.calendar import NEVER
-from rules.compile import Period, Rules, describe, next_birthday
+from rules.compile import Period, Rules
+from rules.indicators import describe
 from rules.state import DEAD, Household, Resident
 from streams.events import Value
 

@@ -8,7 +8,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from rules.calendar import day_text, instant_text
-from rules.compile import HouseholdIndicator, MembersIndicator, PersonIndicator, Rules, describe
+from rules.compile import Rules
+from rules.indicators import HouseholdIndicator, MembersIndicator, PersonIndicator, describe
 from rules.known import Fact
 from rules.policy import Indicator
 from rules.score import Score
@@ -110,6 +111,20 @@ def warning(
         },
     }
     return Warning(home.id, id, type, level, today, origin, _encode(body))
+
+
+def warning_type(before: Before, home: Household, reason: Reason, has_members: bool) -> str | None:
+    """Which warning a change of level or community calls for, if any."""
+    if home.level > before.level:
+        return "warning.raised" if before.level == 0 else "warning.upgraded"
+    if home.level < before.level:
+        if home.level:
+            return "warning.lowered"
+        is_undone = has_members and reason in ("correction", "retraction")
+        return "warning.withdrawn" if is_undone else "warning.cleared"
+    if home.level and home.community != before.community:
+        return "warning.moved"
+    return None
 
 
 def dimensions(score: Score, rules: Rules) -> dict[str, int]:
