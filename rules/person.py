@@ -10,6 +10,7 @@ import msgspec
 
 from rules.household import PROVISIONAL
 from rules.state import DEAD
+from rules.state_format import unreadable
 from streams.catalog import JOINED, LEFT
 from streams.events import Event
 from streams.records import Cause, Fact, Member, Message, PersonRecord, Release, Update
@@ -52,8 +53,15 @@ encode = msgspec.msgpack.Encoder().encode
 
 
 def decode(raw: bytes) -> Person:
-    """A person from its bytes."""
-    return _decode(raw)
+    """A person from its bytes.
+
+    Raises:
+        StateFormatError: a newer program wrote them.
+    """
+    try:
+        return _decode(raw)
+    except msgspec.DecodeError as error:
+        raise unreadable(raw, "person") from error
 
 
 def step(

@@ -13,6 +13,7 @@ import msgspec
 
 from rules.calendar import NEVER
 from rules.known import Known
+from rules.state_format import unreadable
 from streams.records import Fact as FactMessage
 from streams.records import Member, Release, Transfer, Update
 
@@ -164,8 +165,15 @@ def encode(household: Household) -> bytes:
 
 
 def decode(raw: bytes) -> Household:
-    """A household from its bytes."""
-    return _decode(raw)
+    """A household from its bytes.
+
+    Raises:
+        StateFormatError: a newer program wrote them.
+    """
+    try:
+        return _decode(raw)
+    except msgspec.DecodeError as error:
+        raise unreadable(raw, "household") from error
 
 
 def new(household_id: str, activation: int = 1) -> Household:

@@ -64,6 +64,7 @@ async def test_a_rebuild_is_byte_identical_and_sends_nothing_that_is_there(
     await town.stop()
     before, told = await contents(town), await numbers(town)
     assert any(before.values())
+    assert sum(map(len, told.values())) > 20
     ends = {topic: await rig.ends(topic) for topic in ("household.facts", "warnings", "deadletters")}
     await wipe(await rig.ledger())
     done = await town.rebuild()
@@ -81,3 +82,94 @@ async def test_a_rebuild_is_byte_identical_and_sends_nothing_that_is_there(
     assert sum(map(len, later.values())) > sum(map(len, told.values()))
     for id, several in later.items():
         assert several == list(range(1, len(several) + 1)), id
+
+
+@pytest.mark.timeout(120)
+async def test_what_had_not_been_sent_before_the_loss_is_sent(rig: Rig, towns: Towns) -> None:
+    """The household worker was away all the time, and Redis is lost before it came back."""
+    town = await towns()
+    await town.workers["household"].stop()
+    lines = some_lines()
+    await town.publish_all(lines, through=("intake", "person"))
+    await town.stop()
+    assert await town.warnings() == []
+    ledger = await rig.ledger()
+    id = (await ledger.charter.read()).ledger
+    for number in range(2):  # it has started, and has done nothing
+        await ledger.charter.write({f"started/household/{rig.prefix}household.facts/{number}": id})
+    await wipe(ledger)
+    done = await town.rebuild()
+    assert sum(one.sent for one in done if one.place.stage == "household") > 0
+    told = await numbers(town)
+    assert sum(map(len, told.values())) > 0
+    for id, several in told.items():
+        assert several == list(range(1, len(several) + 1)), id
+    assert [one.differences for one in await town.verify()] == [0] * 4
+    # Transfers that were sent now are read by whoever comes next, and nothing is told twice.
+    await town.start()
+    await town.through()
+    await town.settled()
+    for id, several in (await numbers(town)).items():
+        assert several == list(range(1, len(several) + 1)), id
+
+
+@pytest.mark.timeout(120)
+async def test_a_lost_partition_comes_back_while_the_others_go_on(rig: Rig, towns: Towns) -> None:
+    town = await towns()
+    await town.publish_all(some_lines())
+    await town.settled()
+    assert await town.snapshots() > 0
+    ledger, topic = await rig.ledger(), rig.prefix + "household.facts"
+    before = await contents(town)
+    await ledger.link.call("DEL", *ledger.keys("household", topic, 0))
+    signals = town.signals["household"]
+    more = some_lines(40, 60, seed=5)
+    await town.publish_all(more, through=("intake", "person"))
+    stopped = await signals.wait("stopped")
+    assert "hearthwatch rebuild" in stopped["why"]
+    engine = town.workers["household"].engine
+    assert [tp.partition for tp in engine.lanes] == [1]
+    seen = len(signals.seen)
+    done = await town.rebuild()
+    assert [(one.place.stage, one.place.partition) for one in done] == [("household", 0)]
+    assert done[0].is_from_snapshot
+    await town.through()
+    assert any(name == "claimed" and facts["tp"].partition == 0 for name, facts in signals.seen[seen:])
+    assert len(engine.lanes) == 2
+    await town.settled()
+    for id, several in (await numbers(town)).items():
+        assert several == list(range(1, len(several) + 1)), id
+    assert len((await contents(town))["household", 0]) >= len(before["household", 0])
+    verified = await town.verify()
+    assert [one.first for one in verified] == [""] * 4
+    assert all(one.states for one in verified)
+    # A state that is not what the log says is found, and named without a personal value.
+    key = next(iter(before["household", 1]))
+    state = household.decode((await contents(town))["household", 1][key])
+    state.warned += 7
+    await ledger.link.call("HSET", ledger.keys("household", topic, 1)[1], key, household.encode(state))
+    found = [one for one in await town.verify("household") if one.differences]
+    assert [one.place.partition for one in found] == [1]
+    assert found[0].first.startswith(f"household {key}: warned: live ")
+    # And mended, though Redis has the partition: it was named.
+    await town.rebuild("household", 1)
+    assert [one.first for one in await town.verify("household")] == ["", ""]
+
+
+@pytest.mark.timeout(120)
+async def test_a_number_that_was_sent_is_never_given_again(rig: Rig, towns: Towns) -> None:
+    """An earlier version of the program warned once more than this one would."""
+    town = await towns(1)
+    await town.publish_all(some_lines(60, 600))
+    await town.settled()
+    await town.stop()
+    told = await numbers(town)
+    id = max(told, key=lambda one: len(told[one]))
+    last = len(told[id])
+    body = json.dumps({"id": f"{id}-{last + 1}", "data": {"household": id}}).encode()
+    await rig.send("warnings", [(id.encode(), body)])
+    await wipe(await rig.ledger())
+    done = await town.rebuild()
+    assert sum(one.renumbered for one in done) == 1
+    raw = (await contents(town))["household", 0][id]
+    assert household.decode(raw).warned == last + 1
