@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from rules.backtest import Backtest, Rejection, read_lines
+from rules.backtest_jobs import ParallelBacktest
 from rules.calendar import day_from_text
 from rules.policy_file import read_policy
 from streams.catalog_file import read_catalog
@@ -40,6 +41,13 @@ MOST_REJECTIONS_SHOWN = 20
 )
 @click.option("--until", metavar="YYYY-MM-DD", help="Let days pass up to this one after the last event.")
 @click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Evaluate on so many cores; all events are then held in memory, some 200 bytes each.",
+)
+@click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as one line of JSON on standard output."
 )
 def backtest(
@@ -50,6 +58,7 @@ def backtest(
     scores: Path | None,
     rejections: Path | None,
     until: str | None,
+    jobs: int,
     as_json: bool,
 ) -> None:
     """Read EVENTS (structured CloudEvents, one per line, in order of arrival) and write the warnings.
@@ -59,7 +68,8 @@ def backtest(
     """
     last_day = parse_day(until)
     read = read_catalog(catalog)
-    run = Backtest(read, read_policy(policy, read))
+    rules = read_policy(policy, read)
+    run = Backtest(read, rules) if jobs == 1 else ParallelBacktest(read, rules, jobs)
     with open_events(events) as file, _Output(out) as warnings_file, _Output(rejections) as rejections_file:
         for line, value in enumerate(with_progress(file), start=1):
             rejection = run.feed(line, value)

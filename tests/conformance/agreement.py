@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
+
+
+def load(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file of JSON lines."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
 
 
 def by_household(warnings: Iterable[bytes | dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
