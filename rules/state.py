@@ -43,7 +43,7 @@ class Resident(msgspec.Struct, array_like=True):
         points: cache: points that are not 0, by index of the person indicator.
         next_day: cache: the first day on which time alone can change these points or the age.
         measures: cache: what indicators of the household tier measure over this person's facts, by number of
-            the measure (:class:`rules.compile.MemberMeasure`), where there is a fact to measure.
+            the measure (:class:`rules.indicators.MemberMeasure`), where there is a fact to measure.
     """
 
     id: str
