@@ -15,15 +15,14 @@ import json
 import platform
 import sys
 import time
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 
 import orjson
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.machine import CATALOG, POLICY, cpu_name, today  # noqa: E402
 from rules.backtest import Backtest  # noqa: E402
 from rules.household import catch_up  # noqa: E402
 from rules.policy_file import read_policy  # noqa: E402
@@ -33,8 +32,8 @@ from streams.district import District, district_lines  # noqa: E402
 
 def measure(households: int, events: int) -> dict[str, object]:
     """Run once; times are CPU seconds of this process."""
-    catalog = read_catalog(ROOT / "streams/catalogs/wuchang.yaml")
-    policy = read_policy(ROOT / "rules/policies/wuchang.yaml", catalog)
+    catalog = read_catalog(CATALOG)
+    policy = read_policy(POLICY, catalog)
     lines = list(district_lines(District(households, events), catalog))
     run = Backtest(catalog, policy)
     gc.collect()
@@ -76,8 +75,8 @@ def measure(households: int, events: int) -> dict[str, object]:
     life = steps * 1e6 / max(1, count - registered)
     return {
         "benchmark": "step",
-        "date": datetime.now(UTC).date().isoformat(),
-        "cpu": _cpu(),
+        "date": today(),
+        "cpu": cpu_name(),
         "python": platform.python_version(),
         "orjson": orjson.__version__,
         "households": households,
@@ -94,15 +93,6 @@ def measure(households: int, events: int) -> dict[str, object]:
         "household_ticks": tick_count,
         "tick_us": round(ticks * 1e6 / max(1, tick_count), 1),
     }
-
-
-def _cpu() -> str:
-    try:
-        info = Path("/proc/cpuinfo").read_text("utf-8")
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in info.splitlines() if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from rules.ages import age
 from rules.calendar import day_text
@@ -14,9 +14,8 @@ from rules.policy import Indicator, Measure, Titles
 from rules.score import Score, add_up
 from rules.state import Household
 from rules.warnings import because
+from rules.words import MEMBER_ZH, Language
 from streams.catalog import Catalog
-
-Language = Literal["en", "zh"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,18 +223,6 @@ def _unit(measure: Measure) -> str:
     return ""
 
 
-_ROLES_ZH = {
-    "head": "户主",
-    "spouse": "配偶",
-    "child": "子女",
-    "parent": "父母",
-    "grandparent": "祖父母",
-    "grandchild": "孙子女",
-    "sibling": "兄弟姐妹",
-    "other": "其他",
-}
-
-
 def sentences(explanation: Explanation, language: Language = "en") -> list[str]:
     """The explanation in sentences, one a line, indented by what belongs to what."""
     return _english(explanation) if language == "en" else _chinese(explanation)
@@ -275,7 +262,7 @@ def _chinese(e: Explanation) -> list[str]:
     for m in e.members:
         years = "年龄未知" if m.age is None else f"{m.age}岁"
         sex = {"female": ",女", "male": ",男"}.get(m.sex or "", "")
-        people.append(f"{m.id}({_ROLES_ZH.get(m.role, m.role)},{years}{sex})")
+        people.append(f"{m.id}({MEMBER_ZH.get(m.role, m.role)},{years}{sex})")
     lines.append(f"成员{len(e.members)}人:{'、'.join(people)}。" if people else "没有成员。")
     for d in e.dimensions:
         if not d.indicators:

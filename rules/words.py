@@ -27,7 +27,7 @@ Language = Literal["en", "zh"]
 
 _SIGNS: Final = {"==": "=", "!=": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 _TIMES_SIGN: Final = {"+": "+", "-": "-", "*": "×", "/": "/"}
-_MEMBER_ZH: Final = {
+MEMBER_ZH: Final = {
     "age": "年龄",
     "role": "身份",
     "sex": "性别",
@@ -42,6 +42,7 @@ _MEMBER_ZH: Final = {
     "female": "女",
     "male": "男",
 }
+"""What conditions on members speak of, in Chinese."""
 _WORDS: Final[Mapping[str, Mapping[Language, str]]] = {
     "and": {"en": " and ", "zh": " 且 "},
     "or": {"en": " or ", "zh": " 或 "},
@@ -205,7 +206,7 @@ class Words:
         return self._member(operand.name)
 
     def _member(self, name: str) -> str:
-        return _MEMBER_ZH.get(name, name) if self.language == "zh" else name
+        return MEMBER_ZH.get(name, name) if self.language == "zh" else name
 
     def _literal(self, operand: Name | PointsOf, literal: Literals) -> str:
         if isinstance(literal, bool):
