@@ -22,12 +22,12 @@ import orjson
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.machine import CATALOG, POLICY, cpu_name, today  # noqa: E402
-from rules.backtest import Backtest  # noqa: E402
-from rules.household import catch_up  # noqa: E402
-from rules.policy_file import read_policy  # noqa: E402
-from streams.catalog_file import read_catalog  # noqa: E402
-from streams.district import District, district_lines  # noqa: E402
+from bench.machine import CATALOG, POLICY, cpu_name, today
+from rules.backtest import Backtest
+from rules.household import catch_up
+from rules.policy_file import read_policy
+from streams.catalog_file import read_catalog
+from streams.district import District, district_lines
 
 
 def measure(households: int, events: int) -> dict[str, object]:

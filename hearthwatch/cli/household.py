@@ -21,9 +21,10 @@ from hearthwatch.settings import Settings, load_settings
 from rules import household as core
 from rules.calendar import day_text
 from rules.compile import Rules
-from rules.explain import Explanation, Language, explain, sentences, shown_data, text
+from rules.explain import Explanation, explain, sentences, shown_data, text
 from rules.known import Known
 from rules.state import Household
+from rules.words import Language
 from streams.catalog import Catalog
 from streams.partitions import partition_of
 from streams.records import HOUSEHOLD_FACTS
