@@ -1,1 +1,1 @@
-"""Dashboards for Grafana, as JSON; ``scripts/dashboards/write.py`` writes them from the metrics. See README.md."""
+"""Dashboards for Grafana, as JSON, which ``scripts/dashboards/write.py`` makes. See README.md."""

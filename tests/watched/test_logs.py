@@ -156,11 +156,19 @@ def test_a_command_says_in_one_line_that_a_server_is_away(arguments: list[str], 
     assert 1 <= len(said) <= 2, done.stderr
 
 
-def test_verbose_shows_what_the_clients_log(tmp_path: Path) -> None:
-    environment = {**os.environ, **NOBODY, "HEARTHWATCH_DATA_DIR": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-m", "hearthwatch", "--verbose", "ledger", "show"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=100,
-    )  # fmt: skip
-    assert done.returncode == 3
-    assert "WARNING agents.redis_link: redis at 127.0.0.1:1" in done.stderr or "aiokafka" in done.stderr
+def test_verbose_shows_what_the_clients_log() -> None:
+    code = """
+import logging, sys
+from hearthwatch import cli
+@cli.root.command("says")
+def says():
+    logging.getLogger("aiokafka.conn").warning("lost it")
+sys.exit(cli.run([*sys.argv[1:], "says"]))
+"""
+    for option, said in (([], ""), (["--verbose"], " WARNING aiokafka.conn: lost it\n")):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *option], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout) == (0, "")
+        assert done.stderr.endswith(said)
+        assert bool(done.stderr) == bool(said)
