@@ -2,11 +2,11 @@
 
     .venv/bin/python -m bench.rebuild [--households 4000] [--events 60000] [--json]
 
-A made-up district runs through the pipeline once, on servers of its own; snapshots are taken when nine tenths
-are through. Then Redis is emptied and rebuilt twice. Timed is the CPU of the rebuilding process, which has
-one core to itself, and the wall clock beside it; servers are on the others. A district of 130,000 households with
-2,000,000 events is the same work so many times more: its figure is extrapolated from the records and states
-of this run, and says so.
+A made-up district runs through the pipeline once, on servers of its own; snapshots are taken when nine
+tenths are through. Then Redis is emptied and rebuilt twice. Timed is the CPU of the rebuilding process,
+which has one core to itself, and the wall clock beside it; servers are on the others. A district of 130,000
+households with 2,000,000 events is the same work so many times more: its figure is extrapolated from this
+run, and says so.
 """
 
 from __future__ import annotations

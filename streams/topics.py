@@ -10,6 +10,7 @@ that is too short is found out only when days or records are already lost.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -223,6 +224,27 @@ def create(connection: Connection, topics: Sequence[Topic]) -> tuple[TopicState,
             else state
             for state in _describe(admin, topics)
         )
+
+
+def remake(connection: Connection, topics: Sequence[Topic], *, timeout_seconds: float = 60.0) -> None:
+    """Delete topics with all their records, and create them anew.
+
+    Raises:
+        TransportError: the broker does not do it in time.
+    """
+    until = time.monotonic() + timeout_seconds
+    with kafka_clients.admin(connection) as admin:
+        there = [state.topic.name for state in _describe(admin, topics) if state.state != "missing"]
+        if there:
+            admin.delete_topics(there)
+        while not all(state.is_good for state in _describe(admin, topics)):
+            if time.monotonic() > until:
+                names = ", ".join(topic.name for topic in topics)
+                raise TransportError(f"the broker did not make {names} anew in {timeout_seconds:.0f} s")
+            # A topic that is being deleted is in the way for a moment, under its name but not described.
+            missing = [state.topic for state in _describe(admin, topics) if state.state == "missing"]
+            _create(admin, missing)
+            time.sleep(0.2)
 
 
 def _create(admin: Any, topics: Iterable[Topic]) -> frozenset[str]:

@@ -93,9 +93,7 @@ async def identify(ledger: Ledger) -> set[Place]:
     """
     charter = await ledger.charter.read()
     if charter.ledger is None:
-        raise LedgerMismatchError(
-            "Kafka holds no ledger: nothing has run here yet"
-        )
+        raise LedgerMismatchError("Kafka holds no ledger: nothing has run here yet")
     key = f"{ledger.name}:identity"
     await ledger.link.call("SET", key, charter.ledger, "NX")
     held = (await ledger.link.call("GET", key)).decode()
@@ -135,6 +133,10 @@ class Restoring:
         self._keys = ledger.keys(place.stage, place.topic, place.partition)
         self._lock = self._keys[0].removesuffix("head") + "rebuild"
         self._token = secrets.token_hex(8)
+
+    async def release(self) -> None:
+        """Let others rebuild the partition at once, and not after a minute."""
+        await self._ledger.link.call("DEL", self._lock)
 
     async def begin(self) -> None:
         """Take the partition away from whoever has it, and empty it."""

@@ -231,7 +231,6 @@ class Rebuild:
     ) -> _Open:
         began = time.monotonic()
         restoring = Restoring(self._ledger, place)
-        await restoring.begin()
         replay, end = await self.replay(place)
         channel = f"{self.topic(place)}-{place.partition}"
         opened = _Open(restoring, replay.standing(), replay.is_from_snapshot, replay.start, 0, began)
@@ -257,6 +256,8 @@ class Rebuild:
         opened.states = len(replay.states)
         self._tell(f"{place}: writing", 0, 0)
         states = {key: state for key, state in replay.states.items() if state is not None}
+        # Not before: where the partition is there, its owner goes on until all is known to be well.
+        await restoring.begin()
         await restoring.put(states, replay.days, replay.changed)
         return opened
 

@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "policy": "hearthwatch.cli.policy:policy",
     "publish": "hearthwatch.cli.publish:publish",
     "rebuild": "hearthwatch.cli.rebuild:rebuild",
+    "repartition": "hearthwatch.cli.repartition:repartition",
     "status": "hearthwatch.cli.status:status",
     "story": "hearthwatch.cli.story:story",
     "tick": "hearthwatch.cli.tick:tick",
