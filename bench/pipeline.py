@@ -191,13 +191,13 @@ class Bench:
     async def play(self, profile: str | None = None) -> dict[str, Any]:
         """The whole round; its figures."""
         try:
-            await self._register()
+            registration = await self._register()
             size = self.size
             life = self.lines.life
             first = size.warm_up + size.measured
             self.progress(f"publishing {first:,} life events")
             await self.at.publish(life[:first])
-            out: dict[str, Any] = {"stages": {}}
+            out: dict[str, Any] = {"registration": registration, "stages": {}}
             for stage in STAGES:
                 out["stages"][stage] = await self._alone(stage, profile)
             out["together"] = await self._together(life[first:])
@@ -208,13 +208,16 @@ class Bench:
             await self.flow.ledger.close()
         return out
 
-    async def _register(self) -> None:
+    async def _register(self) -> dict[str, int]:
+        """Let a district appear; how many events, and how many records for households, that took."""
         with started(STAGES, self.at, self.size, alone=False) as processes:
             await asyncio.gather(*(process.ready() for process in processes.values()))
             self.progress(f"registering {self.size.households:,} households")
             await self.at.publish(self.lines.registration)
             await self.through(STAGES)
             await asyncio.gather(*(process.stop() for process in processes.values()))
+        records = (await self.at.ends([HOUSEHOLD_FACTS]))[HOUSEHOLD_FACTS]
+        return {"events": len(self.lines.registration), HOUSEHOLD_FACTS: records}
 
     async def _alone(self, stage: StageName, profile: str | None) -> dict[str, Any]:
         """A stage over all that waits for it, on one core."""
@@ -279,7 +282,7 @@ class Bench:
         until = last + self.size.tick_days
         household.mark()
         done = await append_ticks(
-            until, kafka=self.at.kafka, ledger=self.at.ledger(), catalog=self.at.catalog,
+            until, kafka=self.at.kafka, ledger=self.flow.ledger, catalog=self.at.catalog,
             calendar=self.rules.calendar, topic_prefix=self.at.prefix, timeout_seconds=THROUGH_SECONDS,
         )  # fmt: skip
         household.mark()
@@ -409,13 +412,14 @@ def summary(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def measure(
     size: Size, rounds: int, progress: Progress, *, profile: str | None = None,
-    then: Callable[[Round, Lines], Any] | None = None,
+    then: Callable[[Round, dict[str, Any]], Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Run some rounds on one stack.
 
     Args:
         profile: beginning of the paths that profiles of the stages are written to.
-        then: called with the last round while the servers still run; its answer is under `then`.
+        then: called with the last round and its figures while the servers still run; its answer is under
+            `then`.
     """
     catalog = read_catalog(CATALOG)
     rules = compile_policy(read_policy(POLICY, catalog), catalog)
@@ -434,8 +438,13 @@ def measure(
             if number == rounds:
                 out["yardsticks"] = yardsticks(lines.life)
                 if then is not None:
-                    out["then"] = then(at, lines)
+                    out["then"] = then(at, done[-1])
     return {"summary": summary(done), "rounds": done, **out}
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end the program as Ctrl-C does, so that the servers are stopped."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 def main() -> None:
@@ -448,6 +457,7 @@ def main() -> None:
     parser.add_argument("--profile", help="write cProfile files of the stages to PATH.<stage>")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
+    end_on_sigterm()
 
     def tell(what: str) -> None:
         print(what, file=sys.stderr)
