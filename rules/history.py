@@ -20,13 +20,13 @@ import orjson
 from rules.calendar import Calendar
 from rules.household import PROVISIONAL
 from rules.known import Known
-from rules.state import decode_known
+from rules.state import DEAD, decode_known
 from streams.catalog import JOINED, LEFT, RETRACTED, Catalog
 from streams.events import Event, Value
 from streams.records import About, Activate, Cause, Fact, Member, Message, Release, Tick, Transfer, Update
-from streams.timestamps import DAY, format_timestamp
+from streams.timestamps import DAY, SECOND, format_timestamp
 
-#: The household whose retractions only move the day.
+#: A household that is made up: its retractions only move the day, and whose birth is to be told joins it.
 CLOCK: Final = "log-export"
 _NOBODY: Final = "~"
 """An id that no event has: what a retraction takes back whose real target is not known any more."""
@@ -44,6 +44,9 @@ class History:
 
     Attributes:
         day: the day of the partition so far, since 1970-01-01.
+        ahead: facts that a transfer brought from a partition whose day was so far ahead that a backtest can
+            take them in only on a later day than this partition did. By the wall clock there are none:
+            partitions pass midnight within minutes of each other.
     """
 
     def __init__(
@@ -56,13 +59,15 @@ class History:
     ) -> None:
         self.household = household
         self.day: int | None = None
+        self.ahead = 0
         self._catalog = catalog
         self._calendar = calendar
         self._set_aside = set_aside
         self._marks: dict[str, tuple[int, int]] = {}
         self._told: int | None = None
         self._number = 0
-        self._here: dict[str, int] = {}
+        self._here: set[str] = set()
+        self._is_provisional = household.startswith(PROVISIONAL)
         self._queues: dict[str, list[Fact | Update | Release]] = {}
         self._parts: dict[str, list[Transfer]] = {}
         self._times: dict[str, int] = {}
@@ -120,13 +125,22 @@ class History:
         else:
             self._queues.setdefault(person, []).append(message)
         while True:
-            parts = self._parts.get(person, [])
+            parts, queue = self._parts.get(person, []), self._queues.get(person, [])
             if person not in self._here and parts and len(parts) == parts[0].parts:
                 yield from self._join(person, self._parts.pop(person))
-            elif person in self._here and self._queues.get(person):
-                yield from self._apply(person, self._queues[person].pop(0))
+            elif queue and (person in self._here or self._begins(person, queue[0])):
+                yield from self._apply(person, queue.pop(0))
             else:
                 return
+
+    def _begins(self, person: str, message: Fact | Update | Release) -> bool:
+        """Whether it is the first about a person of whom nobody has heard: there is no transfer before it."""
+        if self.household != PROVISIONAL + person:
+            return False
+        if message.n == (1 if isinstance(message, Release) else 0):
+            self._here.add(person)
+            return True
+        return False
 
     def _is_set_aside(self, message: About | Fact) -> bool:
         at = message.origin
@@ -136,33 +150,52 @@ class History:
         if isinstance(message, Fact):
             yield from self._event(message.event)
         elif isinstance(message, Update):
-            yield from self._joined(person, message.cause, message.member)
+            yield from self._is_member(person, message.cause, message.member)
         else:
-            del self._here[person]
-            yield from self._registry(person, message.cause, LEFT, {"reason": "other"})
+            self._here.remove(person)
+            if self._is_provisional:
+                yield from self._joined(person, message.cause, message.to, message.member)
+            else:
+                yield from self._left(person, message.cause, Member("other"))
 
     def _join(self, person: str, parts: list[Transfer]) -> Iterator[bytes]:
         known = Known()
         for part in sorted(parts, key=lambda transfer: transfer.part):
             known.absorb(decode_known(part.known))
         first = parts[0]
-        self._here[person] = first.n
+        self._here.add(person)
+        if self._is_provisional:
+            # Birth and sex, which whoever leaves does not say, are those of where it was.
+            cause = Cause(first.cause.source, f"{CLOCK}-{first.cause.id}"[:128], "", first.cause.received)
+            yield from self._joined(person, cause, CLOCK, first.member)
         for event in _events_of(person, known, first.cause.received):
+            assert self.day is not None
+            self.ahead += self._calendar.day_of(event.received) > self.day
             yield from self._event(event)
-        yield from self._joined(person, first.cause, first.member)
+        yield from self._is_member(person, first.cause, first.member)
 
-    def _joined(self, person: str, cause: Cause, member: Member) -> Iterator[bytes]:
-        data: dict[str, Value] = {"household": self.household, "role": member.role}
+    def _is_member(self, person: str, cause: Cause, member: Member) -> Iterator[bytes]:
+        if self._is_provisional:
+            yield from self._left(person, cause, member)
+        else:
+            yield from self._joined(person, cause, self.household, member)
+
+    def _joined(self, person: str, cause: Cause, household: str, member: Member) -> Iterator[bytes]:
+        role = "other" if member.role == DEAD else member.role
+        data: dict[str, Value] = {"household": household, "role": role}
         if member.birth is not None:
             data["birth"] = member.birth
         if member.sex is not None:
             data["sex"] = member.sex
         yield from self._registry(person, cause, JOINED, data)
 
+    def _left(self, person: str, cause: Cause, member: Member) -> Iterator[bytes]:
+        reason = "died" if member.role == DEAD else "other"
+        yield from self._registry(person, cause, LEFT, {"reason": reason})
+
     def _registry(self, person: str, cause: Cause, type: str, data: dict[str, Value]) -> Iterator[bytes]:
-        """A membership event; its time only has to come after that of the one before about this person."""
-        time = max(cause.received, self._times.get(person, cause.received - 1) + 1)
-        self._times[person] = time
+        """A membership event. Its time only has to come after that of the one before: seconds count them."""
+        time = self._times[person] = self._times.get(person, 0) + SECOND
         yield from self._event(Event(type, cause.source, cause.id, person, time, cause.received, data))
 
     # -- writing -----------------------------------------------------------------------------------------
@@ -206,9 +239,9 @@ def _events_of(person: str, known: Known, received: int) -> Iterator[Event]:
     """What is known of a person as events: those that kill others first."""
     kills = list(known.kills)
 
-    def target(time: int, source: str) -> str | None:
+    def target(time: int, source: str, id: str) -> str | None:
         for at, kill in enumerate(kills):
-            if (kill.time, kill.source) == (time, source):
+            if (kill.time, kill.source) == (time, source) and kill.target != id:
                 del kills[at]
                 return kill.target
         return None
@@ -216,21 +249,16 @@ def _events_of(person: str, known: Known, received: int) -> Iterator[Event]:
     made: list[Event] = []
     rest: list[Event] = []
     for spent in known.spent:
-        killed = target(spent.time, spent.source)
+        killed = target(spent.time, spent.source, spent.id)
         to = rest if killed is None else made
         data: dict[str, Value] = {"reason": "not known any more"}
         at = max(received, spent.time - DAY)
         to.append(Event(RETRACTED, spent.source, spent.id, person, spent.time, at, data, killed or _NOBODY))
     for type, facts in known.facts.items():
         for fact in facts:
-            killed = target(fact.time, fact.source)
+            killed = target(fact.time, fact.source, fact.id)
             at = max(received, fact.time - DAY)
             to = rest if killed is None else made
             to.append(Event(type, fact.source, fact.id, person, fact.time, at, fact.data, killed))
     yield from made
     yield from rest
-
-
-def is_exportable(household: str) -> bool:
-    """Whether a household can be one of a backtest's own: a person without a household cannot."""
-    return not household.startswith(PROVISIONAL)

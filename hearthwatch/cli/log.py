@@ -13,10 +13,9 @@ from hearthwatch.connections import kafka_connection
 from hearthwatch.running import in_force
 from hearthwatch.settings import load_settings
 from rules.calendar import Calendar
-from rules.history import History, Logged, is_exportable
+from rules.history import History, Logged
 from streams.deadletter_topic import read_dead_letters
 from streams.deadletters import INTERNAL_ERROR
-from streams.errors import InputError
 from streams.partition_log import PartitionLog
 from streams.records import HOUSEHOLD_FACTS, Activate, decode_household_record
 
@@ -38,13 +37,11 @@ def export(id: str, output: BinaryIO) -> None:
 
     They stand in the order in which they were applied, so the backtest raises the same warnings, with the
     same ids. A move into the household stands as the facts that it brought and the joining, a move out as a
-    leaving. Events about the household `log-export` only say what day it was. What is written is personal
+    leaving. The household `log-export` is made up: it says what day it was. What is written is personal
     data.
 
     The household's whole partition is read. Exit status 1 if it has nothing of it.
     """
-    if not is_exportable(id):
-        raise InputError(f"{id}: a person without a household has no warnings; name a household")
     settings = in_force(load_settings())
     connection = kafka_connection(settings)
     catalog, policy = activated(settings)
@@ -71,5 +68,10 @@ def export(id: str, output: BinaryIO) -> None:
     if count == 0:
         click.echo(f"No household `{id}` is in the log.", err=True)
         click.get_current_context().exit(1)
+    if history.ahead:
+        click.echo(
+            f"{history.ahead} facts came from a partition whose day was ahead; the backtest has a later day.",
+            err=True,
+        )
     if newer:
         click.echo(f"The policy changed {len(newer)} times meanwhile; a backtest takes one policy.", err=True)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from rules.backtest import Backtest
 from rules.history import History, Logged
+from rules.household import PROVISIONAL
 from streams.events import Event
 from streams.records import Message, Tick
-from tests.rules.test_moves import CATALOG, HOUSEHOLDS, RULES, TODAY, Pipeline, histories
+from tests.rules.test_moves import CATALOG, HOUSEHOLDS, PERSONS, RULES, TODAY, Pipeline, histories
 
 
 class Logging(Pipeline):
@@ -32,7 +33,7 @@ def test_the_circle_closes(events: list[Event], seed: int) -> None:
     """Whatever the interleaving: persons who were waited for, transfers, corrections that came first."""
     pipeline = Logging(events, random.Random(seed))
     pipeline.run()
-    for id in HOUSEHOLDS:
+    for id in (*HOUSEHOLDS, *(PROVISIONAL + person for person in PERSONS)):
         history = History(id, CATALOG, RULES.calendar)
         backtest = Backtest(CATALOG, RULES.policy, RULES)
         for number, line in enumerate(history.lines(pipeline.log[pipeline.partition(id)]), start=1):
