@@ -20,6 +20,7 @@ from hearthwatch.worker_config import worker_config
 from streams.errors import InputError
 
 if TYPE_CHECKING:  # they load Faust, which takes half a second
+    from agents.app import WorkerConfig
     from agents.rebuild.restore import Restored
     from agents.rebuild.verify import Verified
 
@@ -63,17 +64,32 @@ def rebuild(
         raise InputError("--partition needs --stage: each stage has partitions of its own")
     if is_verify and stage == "intake":
         raise InputError("--verify compares states, and intake keeps none")
-    settings = in_force(load_settings())
+    settings = as_made(in_force(load_settings()))
+    config = worker_config(settings, name="rebuild", is_static=False, metrics_port=None)
     if not is_verify:
         with shown(as_json) as tell:
-            restored = asyncio.run(_restore(settings, stage, partition, from_log, tell))
+            restored = asyncio.run(_restore(settings, config, stage, partition, from_log, tell))
         _print_restored(restored, as_json)
         return
     with shown(as_json) as tell:
-        verified = asyncio.run(_verify(settings, stage, partition, from_log, tell))
+        verified = asyncio.run(_verify(settings, config, stage, partition, from_log, tell))
     _print_verified(verified, as_json)
     if any(one.differences for one in verified):
         click.get_current_context().exit(1)
+
+
+def as_made(settings: Settings) -> Settings:
+    """The settings with the clock that the data was made with: a replay has to see the days that were."""
+
+    async def ask() -> str | None:
+        ledger = open_ledger(settings)
+        try:
+            return (await ledger.made_with()).get("clock")
+        finally:
+            await ledger.close()
+
+    clock = asyncio.run(ask())
+    return settings if clock is None else settings.model_copy(update={"clock": clock})
 
 
 @contextlib.contextmanager
@@ -94,11 +110,10 @@ def shown(is_quiet: bool) -> Iterator[Tell]:
 
 
 async def _restore(
-    settings: Settings, stage: Any, partition: int | None, from_log: bool, tell: Tell
+    settings: Settings, config: WorkerConfig, stage: Any, partition: int | None, from_log: bool, tell: Tell
 ) -> list[Restored]:
     from agents.rebuild.restore import Rebuild
 
-    config = worker_config(settings, name="rebuild", is_static=False, metrics_port=None)
     ledger = open_ledger(settings)
     work = Rebuild(config, ledger, from_log=from_log, tell=tell)
     try:
@@ -109,13 +124,12 @@ async def _restore(
 
 
 async def _verify(
-    settings: Settings, stage: Any, partition: int | None, from_log: bool, tell: Tell
+    settings: Settings, config: WorkerConfig, stage: Any, partition: int | None, from_log: bool, tell: Tell
 ) -> list[Verified]:
     from agents.ledger.restoring import identify
     from agents.rebuild.restore import Rebuild
     from agents.rebuild.verify import verify
 
-    config = worker_config(settings, name="verify", is_static=False, metrics_port=None)
     ledger = open_ledger(settings)
     work = Rebuild(config, ledger, from_log=from_log, tell=tell)
     try:

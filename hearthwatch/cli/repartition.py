@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import click
 
-from hearthwatch.cli.rebuild import Tell, shown
+from hearthwatch.cli.rebuild import Tell, as_made, shown
 from hearthwatch.connections import kafka_connection
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.settings import Settings, load_settings
@@ -17,6 +18,9 @@ from streams import topics
 from streams.errors import InputError
 from streams.records import HOUSEHOLD_FACTS
 from streams.snapshots import snapshot_topic
+
+if TYPE_CHECKING:
+    from agents.app import WorkerConfig
 
 
 @click.command(
@@ -43,18 +47,19 @@ def repartition(count: int, yes: bool) -> None:
         raise InputError("workers are running: stop them first with `hearthwatch down --keep-servers`")
     if not yes:
         click.confirm(f"Delete the log of {HOUSEHOLD_FACTS}, and begin it anew?", abort=True)
+    settings = as_made(settings)
+    config = worker_config(settings, name="repartition", is_static=False, metrics_port=None)
     with shown(False) as tell:
-        states = asyncio.run(_run(settings, count, tell))
+        states = asyncio.run(_run(settings, config, count, tell))
     click.echo(
         f"{HOUSEHOLD_FACTS} has {count} partitions, and {states} households are in their places.\n"
         f"Set HEARTHWATCH_HOUSEHOLD_PARTITIONS={count} before you start anything."
     )
 
 
-async def _run(settings: Settings, count: int, tell: Tell) -> int:
+async def _run(settings: Settings, config: WorkerConfig, count: int, tell: Tell) -> int:
     from agents.rebuild.repartition import Repartition
 
-    config = worker_config(settings, name="repartition", is_static=False, metrics_port=None)
     catalog, _ = catalog_and_policy(settings)
     ledger = open_ledger(settings)
 
