@@ -17,7 +17,7 @@ from rules.policy import Points
 class Table:
     """The bounds of one indicator on one day, ready for look-up."""
 
-    __slots__ = ("_at_least", "_bounds", "_flat", "_points", "_thresholds")
+    __slots__ = ("_are_whole", "_at_least", "_bounds", "_flat", "_points", "_thresholds")
 
     def __init__(self, points: Points, parameters: dict[str, Fraction], scale: int) -> None:
         """``scale``: stored units in one unit of the policy (100 for money)."""
@@ -29,6 +29,7 @@ class Table:
         bounds = sorted(by_bound.items())
         self._bounds = [(bound.numerator, bound.denominator) for bound, _ in bounds]
         self._points = [given for _, given in bounds]
+        self._are_whole = all(bound.denominator == 1 for bound, _ in bounds)
         # A whole measure passes a bound where it passes the next whole number.
         rounded = ceil if self._at_least else floor
         self._thresholds = [rounded(bound) for bound, _ in bounds]
@@ -45,6 +46,8 @@ class Table:
 
     def fraction(self, number: int, divisor: int) -> int:
         """Points for ``number / divisor``; the divisor is above 0."""
+        if self._are_whole:  # then a fraction passes the same bounds as the whole number beside it
+            return self.whole(number // divisor if self._at_least else -(-number // divisor))
         if self._flat is not None:
             return self._flat
         if self._at_least:

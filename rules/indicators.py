@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rules.ages import age
 from rules.bounds import Table, faded
@@ -85,6 +85,7 @@ class HouseholdIndicator:
 
     Attributes:
         each, each_of_percent: the members' part of ``measure`` and ``percent_of``, where they have one.
+        is_plain: neither the number of days nor fading has a part in it.
     """
 
     of: Indicator
@@ -92,6 +93,11 @@ class HouseholdIndicator:
     percent_of: CompiledMeasure | None
     each: MemberMeasure | None
     each_of_percent: MemberMeasure | None
+    is_plain: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        grows = self.measure.grows_daily or (self.percent_of is not None and self.percent_of.grows_daily)
+        object.__setattr__(self, "is_plain", not grows and self.of.fades is None)
 
     def measured(self, own: Facts, members: Sequence[Resident], today: int) -> tuple[Ratio | None, int]:
         """(measure or None, next day on which time alone can change it, growing by the day apart)."""
@@ -117,6 +123,8 @@ class HouseholdIndicator:
         number, divisor, newest = found
         grows = self.measure.grows_daily
         if self.percent_of is not None:
+            if self.is_plain:
+                return (table.fraction(number, divisor) if divisor else table.infinite()), soon
             if (grows or self.percent_of.grows_daily) and self.of.points.flat is None:
                 soon = min(soon, today + 1)
             grows = False
@@ -126,6 +134,8 @@ class HouseholdIndicator:
                 soon = min(soon, today + 1)
             grows = False
         if divisor == 1:
+            if self.is_plain:
+                return table.whole(number), soon
             return _settle(self.of, table, number, newest, soon, today, grows=grows)
         given = table.fraction(number, divisor) if divisor else table.infinite()
         if self.of.fades is not None and given:
