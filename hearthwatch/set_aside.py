@@ -11,6 +11,7 @@ from streams.deadletters import INTERNAL_ERROR
 from streams.envelope import Decoder
 from streams.errors import DecodeError
 from streams.kafka_clients import Connection
+from streams.timestamps import DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,9 @@ class SetAside:
 
 
 def judged_without(connection: Connection, home: Household, catalog: Catalog) -> list[SetAside]:
-    """Events of a household that were set aside as `internal-error` and have not come back since.
+    """Events of a household and its residents that were set aside as `internal-error` and are still missing.
 
-    The whole topic of dead letters is read. What concerned a person who has left is not named any more.
+    The whole topic of dead letters is read. A person's events are missing wherever the person lives now.
 
     Raises:
         TransportError: no broker answers.
@@ -34,7 +35,7 @@ def judged_without(connection: Connection, home: Household, catalog: Catalog) ->
     decoder = Decoder(catalog)
     found: dict[tuple[str, str], SetAside] = {}
     for letter in read_dead_letters(connection, reason=INTERNAL_ERROR):
-        if letter.household != home.id or letter.origin is None:
+        if letter.origin is None:
             continue
         topic, partition, offset = letter.origin
         try:
@@ -43,10 +44,13 @@ def judged_without(connection: Connection, home: Household, catalog: Catalog) ->
             continue
         if event.about_person:
             resident = home.residents.get(event.subject)
-            if resident is None or resident.known.has(event.source, event.id):
-                continue
-        elif home.own.has(event.source, event.id):
+            known = None if resident is None else resident.known
+        else:
+            known = home.own if event.subject == home.id else None
+        if known is None or known.has(event.source, event.id):
             continue
+        if home.day is not None and home.day - event.time // DAY >= catalog.keep_days:
+            continue  # it would not be kept any more
         at = f"{topic}/{partition}@{offset}"
         found[event.source, event.id] = SetAside(event.type, event.source, event.id, at)
     return list(found.values())

@@ -144,18 +144,7 @@ class Site:
     ) -> Running:
         """Start a worker; ``faults`` are what it is to die of."""
         name = f"{stage}-{next(_names)}"
-        config = {
-            "kafka": self.rig.kafka,
-            "redis": self.rig.redis,
-            "namespace": self.rig.namespace,
-            "topic_prefix": self.rig.prefix,
-            "ledger_topic": self.rig.prefix + LEDGER_TOPIC,
-            "worker": name,
-            "clock": self.clock,
-            "session_seconds": SESSION_SECONDS,
-            **SMALL,
-            **options,
-        }
+        config = {**self.options(name), **SMALL, **options}
         order = Order(
             stage,
             config,
@@ -168,6 +157,19 @@ class Site:
         running = Running(order, self.heard)
         self.running.append(running)
         return running
+
+    def options(self, name: str) -> dict[str, Any]:
+        """Arguments of a worker's configuration, beside catalogue and policy."""
+        return {
+            "kafka": self.rig.kafka,
+            "redis": self.rig.redis,
+            "namespace": self.rig.namespace,
+            "topic_prefix": self.rig.prefix,
+            "ledger_topic": self.rig.prefix + LEDGER_TOPIC,
+            "worker": name,
+            "clock": self.clock,
+            "session_seconds": SESSION_SECONDS,
+        }
 
     def start_all(self, but: Sequence[StageName] = (), **options: Any) -> dict[StageName, Running]:
         """One worker for each stage."""

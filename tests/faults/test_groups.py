@@ -35,6 +35,7 @@ async def test_workers_join_and_leave_under_load(site: Site) -> None:
     assert not [name for name, _ in site.heard.seen if name == "refused"]
 
 
+@pytest.mark.soak
 async def test_a_restart_under_the_same_name_moves_no_partition_of_the_others(site: Site) -> None:
     """Static membership: the survivor keeps what it has and is not paused."""
     options = {"session_seconds": 20.0}

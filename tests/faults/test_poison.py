@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local import Stack, free_ports
+from rules.household import decode
 from streams.deadletters import HOUSEHOLD, INTERNAL_ERROR, MESSAGE, REASON
 from streams.records import DEADLETTERS, HOUSEHOLD_FACTS
 from tests.faults.audit import audited
@@ -61,7 +62,14 @@ async def test_a_poisonous_event_is_set_aside_and_requeued_after_the_fix(
         assert json.loads(letter.value)["id"] == poison
         page = await asyncio.to_thread(_metrics, port)
         assert 'hearthwatch_internal_errors_total{stage="household"} 1' in page
-        id = (told[HOUSEHOLD] or b"").decode()
+        assert told[HOUSEHOLD]
+        # The person may have moved on since: the event is missing where the person is.
+        person = json.loads(letter.value)["subject"].removeprefix("person/")
+        id = next(
+            id
+            for id, state in audit.expected_states["household"].items()
+            if person in decode(state).residents
+        )
         shown = json.loads(await hearthwatch(site, "household", "show", id, "--json"))
         assert [one["id"] for one in shown["set_aside"]] == [poison]
         await broken.leave()
@@ -79,7 +87,7 @@ async def test_a_poisonous_event_is_set_aside_and_requeued_after_the_fix(
         assert shown["set_aside"] == []
 
         assert again.circle()
-        id = next(iter(again.warnings))
+        id = max(again.warnings, key=lambda one: len(again.warnings[one]))
         exported = await hearthwatch(site, "log", "export", "--household", id)
         assert exported.encode().splitlines() == again.exported(id)
 

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 import redis
 
+from agents.app import WorkerConfig
+from agents.ledger import KafkaCharter, Ledger
+from agents.rebuild.restore import Rebuild
+from agents.redis_link import RedisLink
 from deploy.local import Stack
 from deploy.local.valkey import binary
 from tests.faults.audit import audited
@@ -62,7 +66,7 @@ async def test_a_full_redis_stops_the_stream_and_loses_nothing(site: Site, own_s
 async def test_an_emptied_redis_is_noticed_and_nobody_starts_from_nothing(
     own_stack: Stack, tmp_path: Path
 ) -> None:
-    """Workers at work stop their partitions, new ones leave; both name the rebuild. Nothing is written."""
+    """Workers stop their partitions, new ones leave; both name the rebuild, after which all goes on."""
     async with opened(Site(own_stack, tmp_path)) as site:
         site.create()
         workers = site.start_all()
@@ -82,6 +86,21 @@ async def test_an_emptied_redis_is_noticed_and_nobody_starts_from_nothing(
         with redis.Redis(port=own_stack.valkey.port) as admin:
             assert admin.dbsize() == 0
         assert await site.rig.ends("warnings") == sent
+        await rebuilt(site)
+        assert (await audited(site)).circle()
+
+
+async def rebuilt(site: Site) -> None:
+    """Make everything again that Redis has lost, as `hearthwatch rebuild` does."""
+    config = WorkerConfig(catalog=site.catalog, policy=site.policy, **site.options("rebuild"))
+    charter = KafkaCharter(site.rig.kafka, topic=config.ledger_topic)
+    ledger = Ledger(RedisLink(config.redis), charter, name=config.namespace)
+    work = Rebuild(config, ledger)
+    try:
+        assert await work.run(await work.places(None, None))
+    finally:
+        await work.close()
+        await ledger.close()
 
 
 @pytest.mark.soak

@@ -63,6 +63,7 @@ async def test_everything_twice_and_out_of_order_scores_as_once_and_in_order(sit
     assert scores(audit) == expected
 
 
+@pytest.mark.soak
 async def test_clocks_that_jump_a_year_move_no_day(own_stack: Stack, tmp_path: Path) -> None:
     """By the wall clock: a sender's clock gives dead letters, a worker's gives ticks that nobody follows."""
     async with opened(Site(own_stack, tmp_path, clock="wall")) as site:

@@ -18,7 +18,9 @@ pytestmark = pytest.mark.timeout(240)
 MOMENTS = ("decided", "sent", "commit-asked", "commit-answered", "committed", "claim-asked", "claim-answered")
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    "stage", [pytest.param(stage, marks=pytest.mark.soak if stage != "household" else ()) for stage in STAGES]
+)
 async def test_a_stage_survives_a_death_at_each_moment(site: Site, stage: StageName) -> None:
     """kill -9 before, during and after a commit, between sending and commit, and during a claim."""
     site.start_all(but=[stage])
@@ -37,7 +39,7 @@ async def test_a_stage_survives_a_death_at_each_moment(site: Site, stage: StageN
     ("stage", "moment"),
     [
         pytest.param("person", "moving", marks=pytest.mark.soak),
-        ("person", "moved"),
+        pytest.param("person", "moved", marks=pytest.mark.soak),
         pytest.param("household", "moving", marks=pytest.mark.soak),
         ("household", "moved"),
     ],
