@@ -93,7 +93,7 @@ class Rebuild:
 
     Args:
         config: as a worker of this installation has it.
-        from_log: pass snapshots over; the log must still have its beginning.
+        from_log: pass snapshots of states over; the log must still have its beginning.
         tell: shows how far it is.
     """
 
@@ -277,10 +277,10 @@ class Rebuild:
         )  # fmt: skip
 
     async def _intake(self, places: Sequence[Place]) -> list[Restored]:
+        # Also with from_log: there is nothing to replay, and without one it sends everything again.
         lanes: dict[bytes, LaneSnapshot] = {}
-        if not self._from_log:
-            for number in range(await self.log.count(snapshot_topic("intake"))):
-                lanes |= (await read_snapshots(self.log, "intake", number)).lanes
+        for number in range(await self.log.count(snapshot_topic("intake"))):
+            lanes |= (await read_snapshots(self.log, "intake", number)).lanes
         done = []
         for place in places:
             began = time.monotonic()

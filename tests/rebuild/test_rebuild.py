@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import defaultdict
 from typing import Any
 
 import pytest
 
+import agents.snapshots
 from agents.household import HouseholdStage
+from agents.rebuild.log import Log
 from agents.rebuild.replay import caught_up
+from agents.rebuild.snapshot_reader import read_snapshots
 from rules import household
 from tests.agents.desk import lane_of
 from tests.agents.rig import Rig
@@ -82,6 +86,48 @@ async def test_a_rebuild_is_byte_identical_and_sends_nothing_that_is_there(
     assert sum(map(len, later.values())) > sum(map(len, told.values()))
     for id, several in later.items():
         assert several == list(range(1, len(several) + 1)), id
+
+
+@pytest.mark.timeout(180)
+async def test_snapshots_that_are_taken_while_records_flow_are_as_good(
+    rig: Rig, towns: Towns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys whose own offset is ahead of their partition's: their records are passed over on the way."""
+    monkeypatch.setattr(agents.snapshots, "CHUNK", 2)  # so that a round lasts
+    town = await towns()
+    lines = some_lines()
+    log = Log(rig.kafka, prefix=rig.prefix)
+    publishing = asyncio.ensure_future(town.publish_all(lines))
+    ahead: list[str] = []
+    while not ahead:
+        assert not publishing.done(), "no key changed while a round was on its way"
+        await town.snapshots("person", "household")
+        for number in range(2):
+            kept = await read_snapshots(log, "household", number)
+            assert not kept.late
+            for lane in kept.lanes.values():
+                ahead += [key for key, (offset, _) in kept.states.items() if offset > lane.offset]
+    await log.close()
+    await publishing
+    await town.settled()
+    await town.stop()
+    before, told = await contents(town), await numbers(town)
+    await wipe(await rig.ledger())
+    done = await town.rebuild()
+    assert sum(one.sent for one in done) == 0
+    assert differing(town, before, await contents(town)) == []
+    assert await numbers(town) == told
+    # The same again, from what the workers left of changes without a snapshot.
+    await town.start()
+    await town.through()
+    await town.settled()
+    assert await town.snapshots() > 0
+    await town.stop()
+    before = await contents(town)
+    await wipe(await rig.ledger())
+    done = await town.rebuild()
+    assert [one for one in done if one.end != one.start] == []
+    assert differing(town, before, await contents(town)) == []
 
 
 @pytest.mark.timeout(120)
