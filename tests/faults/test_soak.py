@@ -41,6 +41,7 @@ class Soak:
     async def round(self, number: int) -> None:
         lines = load(30, 400, seed=self.chance.randrange(1 << 30))
         self.workers = self.site.start_all()
+        await self.site.rig.producer()  # a client has to find a broker once; from then on it waits for one
         publishing = asyncio.ensure_future(self.site.publish(lines))
         for _ in range(self.chance.randint(1, 4)):
             fault = self.chance.choice(
