@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
+from msgspec import Raw
+
 from agents.deciding import Stage
 from agents.lanes import Failure, Lane, Part
 from rules import person
-from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, PERSON_EVENTS, decode_person_record, encode
+from streams.errors import LedgerError
+from streams.records import (
+    DEADLETTERS,
+    HOUSEHOLD_FACTS,
+    PERSON_EVENTS,
+    PassingRecord,
+    PersonRecord,
+    decode_origin,
+    decode_passing_record,
+    decode_person_record,
+    encode,
+    type_of,
+)
 
 
 class PersonStage(Stage):
@@ -22,41 +36,56 @@ class PersonStage(Stage):
         self.sends_to = (HOUSEHOLD_FACTS, DEADLETTERS)
 
     def read(self, lane: Lane, part: Part, records: Sequence[Any]) -> tuple[Any, Iterable[str]]:
-        """Decoded records beside the raw ones; the persons whom they are about."""
-        out = []
+        """Raw records with their persons and what was read of them; the persons.
+
+        Nearly every record is a fact, and is passed on without being read: a registry event alone is.
+        """
+        registry = person.REGISTRY
+        out: list[tuple[Any, str, PersonRecord | PassingRecord]] = []
         for record in records:
             try:
-                out.append((record, decode_person_record(record.value)))
+                passing = decode_passing_record(record.value)
+                if record.key is not None and type_of(passing) not in registry:
+                    out.append((record, record.key.decode(), passing))
+                    continue
+                read = decode_person_record(record.value)
+                out.append((record, read.event.subject, read))
             except Exception as error:  # noqa: BLE001 - set aside, whatever it is
                 fail(part, lane, record, None, error)
-        return out, {read.event.subject for _, read in out}
+        return out, {id for _, id, _ in out}
 
     def decide(self, lane: Lane, part: Part, read: Any) -> None:
         """Step each person, and collect what their households are told."""
         topic, partition = lane.topic, lane.partition
         channel = f"{topic}-{partition}"
-        step = person.step
-        known: dict[str, person.Person | None] = {}
+        step, pass_on, whereabouts = person.step, person.pass_on, person.whereabouts
+        states = lane.states
         changed: dict[str, person.Person] = {}
         add = part.sends.append
-        for raw, record in read:
-            id = record.event.subject
-            if id in known:
-                before = known[id]
-            else:
-                state = lane.states[id]
-                before = known[id] = None if state is None else person.decode(state)
+        for raw, id, record in read:
+            before = changed.get(id) if changed else None
             sent = len(part.sends)
             try:
+                if record.__class__ is PassingRecord:
+                    where, n = whereabouts(id, states[id]) if before is None else (before.where, before.n)
+                    fact = pass_on(record, where, n, channel=channel, offset=raw.offset)
+                    add((HOUSEHOLD_FACTS, where.encode(), encode(fact), ()))
+                    continue
+                if before is None:
+                    state = states[id]
+                    before = None if state is None else person.decode(state)
                 after, messages = step(before, record, channel=channel, offset=raw.offset)
                 for message in messages:
                     add((HOUSEHOLD_FACTS, message.household.encode(), encode(message), ()))
+            except LedgerError:
+                raise
             except Exception as error:  # noqa: BLE001 - set aside, whatever it is
                 del part.sends[sent:]
-                fail(part, lane, raw, record.origin, error)
+                origin = record.origin
+                fail(part, lane, raw, decode_origin(origin) if isinstance(origin, Raw) else origin, error)
                 continue
             if after is not None:
-                known[id] = changed[id] = after
+                changed[id] = after
         part.states = {id: person.encode(after) for id, after in changed.items()}
         part.tallies["records", self.name] += part.count
 

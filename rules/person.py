@@ -6,6 +6,8 @@ and sent on to where the person is; a move is a release that the old household a
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from rules.household import PROVISIONAL
@@ -13,10 +15,24 @@ from rules.state import DEAD
 from rules.state_format import unreadable
 from streams.catalog import JOINED, LEFT
 from streams.events import Event
-from streams.records import Cause, Fact, Member, Message, PersonRecord, Release, Update
+from streams.records import (
+    Cause,
+    Fact,
+    Member,
+    Message,
+    PassedFact,
+    PassingRecord,
+    PersonRecord,
+    Release,
+    Update,
+)
 
 Key = tuple[int, str, str]
 """(time in microseconds since 1970, source, id): what orders registry events about one subject."""
+
+
+REGISTRY: Final = frozenset((JOINED, LEFT))
+"""What alone writes a person's state; everything else is passed on to where the person is."""
 
 
 class Person(msgspec.Struct, array_like=True, frozen=True):
@@ -47,7 +63,17 @@ class Person(msgspec.Struct, array_like=True, frozen=True):
         return Member(self.role, self.birth, self.sex)
 
 
+class _Whereabouts(msgspec.Struct, array_like=True, frozen=True):
+    """The beginning of a :class:`Person`."""
+
+    key: msgspec.Raw
+    where: str
+    role: msgspec.Raw
+    n: int
+
+
 _decode = msgspec.msgpack.Decoder(Person).decode
+_decode_whereabouts = msgspec.msgpack.Decoder(_Whereabouts).decode
 encode = msgspec.msgpack.Encoder().encode
 """A person as bytes."""
 
@@ -64,6 +90,26 @@ def decode(raw: bytes) -> Person:
         raise unreadable(raw, "person") from error
 
 
+def whereabouts(id: str, raw: bytes | None) -> tuple[str, int]:
+    """Where a person is, and under which move number, from the person's bytes; all that a fact asks.
+
+    Raises:
+        StateFormatError: a newer program wrote them.
+    """
+    if raw is None:
+        return PROVISIONAL + id, 0
+    try:
+        found = _decode_whereabouts(raw)
+    except msgspec.DecodeError as error:
+        raise unreadable(raw, "person") from error
+    return found.where, found.n
+
+
+def pass_on(record: PassingRecord, where: str, n: int, *, channel: str, offset: int) -> PassedFact:
+    """What :func:`step` makes of a fact, without a look at it: the same message, byte for byte."""
+    return PassedFact(where, channel, (offset, 0), record.origin, n, record.event)
+
+
 def step(
     person: Person | None, record: PersonRecord, *, channel: str, offset: int
 ) -> tuple[Person | None, tuple[Message, ...]]:
@@ -77,7 +123,7 @@ def step(
         The new state, or None where it stays as it is; and messages to households, in order.
     """
     event = record.event
-    if event.type in (JOINED, LEFT):
+    if event.type in REGISTRY:
         return _register(person, record, event, channel, offset)
     where, n = (PROVISIONAL + event.subject, 0) if person is None else (person.where, person.n)
     return None, (Fact(where, channel, (offset, 0), record.origin, n, event),)

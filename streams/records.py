@@ -55,6 +55,19 @@ class PersonRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     origin: Origin
 
 
+class PassingRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A :class:`PersonRecord` whose event is passed on without being read."""
+
+    event: msgspec.Raw
+    origin: msgspec.Raw
+
+
+class _Kind(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The beginning of an :class:`~streams.events.Event`."""
+
+    type: str
+
+
 class About(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=0):
     """An event about the household itself: a fact, a retraction or its registration."""
 
@@ -84,6 +97,17 @@ class Fact(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):
     def received(self) -> int:
         """When the event was received, in microseconds since 1970."""
         return self.event.received
+
+
+class PassedFact(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):
+    """A :class:`Fact` whose event was passed on without being read: the same bytes."""
+
+    household: str
+    channel: str
+    number: tuple[int, int]
+    origin: msgspec.Raw
+    n: int
+    event: msgspec.Raw
 
 
 class Update(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=2):
@@ -171,6 +195,14 @@ Message = About | Fact | Update | Release | Transfer
 
 encode = msgspec.msgpack.Encoder().encode
 decode_person_record = msgspec.msgpack.Decoder(PersonRecord).decode
+decode_passing_record = msgspec.msgpack.Decoder(PassingRecord).decode
+decode_origin = msgspec.msgpack.Decoder(Origin).decode
+_kind = msgspec.msgpack.Decoder(_Kind).decode
 decode_household_record = msgspec.msgpack.Decoder(
     About | Fact | Update | Release | Transfer | Tick | Activate
 ).decode
+
+
+def type_of(record: PassingRecord) -> str:
+    """The type of the event that is passed on."""
+    return _kind(record.event).type

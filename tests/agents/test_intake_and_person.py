@@ -22,6 +22,7 @@ from streams.records import (
     Release,
     decode_household_record,
     decode_person_record,
+    encode,
 )
 from tests.agents.desk import Raw, lane_of, run, small_catalog
 
@@ -159,16 +160,43 @@ def test_what_the_person_step_fails_on_is_set_aside(monkeypatch: pytest.MonkeyPa
     step = person.step
 
     def broken(state: Any, record: Any, **options: Any) -> Any:
-        if record.event.id == "e1":
+        if record.event.id == "e2":
             raise ZeroDivisionError
         return step(state, record, **options)
 
     monkeypatch.setattr(agents.person.person, "step", broken)
     part = run(PersonStage(), lane_of("person", PERSON_EVENTS), person_records(LIFE))
     (failure,) = part.failures
-    assert failure.origin == Origin("life.health", 0, 0)
-    assert len(part.sends) == 2
+    assert failure.origin == Origin("life.civil-affairs", 0, 1)
+    assert [key for _, key, _, _ in part.sends] == [b"~p1", b"~p1"]
     assert part.tallies["set-aside", PERSON_EVENTS] == 1
+
+
+def test_a_fact_that_cannot_be_passed_on_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(record: Any, where: str, n: int, **options: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(agents.person.person, "pass_on", broken)
+    part = run(PersonStage(), lane_of("person", PERSON_EVENTS), person_records(LIFE))
+    assert [failure.origin for failure in part.failures] == [
+        Origin("life.health", 0, 0),
+        Origin("life.health", 0, 2),
+    ]
+    assert [key for _, key, _, _ in part.sends] == [b"~p1"]
+
+
+def test_a_fact_is_passed_on_as_the_step_would_send_it() -> None:
+    """Unread, but the same bytes as :func:`rules.person.step` makes of the event."""
+    records = person_records(LIFE)
+    part = run(PersonStage(), lane_of("person", PERSON_EVENTS, 2), records)
+    state: person.Person | None = None
+    expected = []
+    for record in records:
+        read = decode_person_record(record.value or b"")
+        after, messages = person.step(state, read, channel="person.events-2", offset=record.offset)
+        expected += [encode(message) for message in messages]
+        state = state if after is None else after
+    assert [value for _, _, value, _ in part.sends] == expected
 
 
 def test_a_record_that_person_cannot_read_is_set_aside_itself() -> None:
