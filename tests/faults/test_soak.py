@@ -41,6 +41,8 @@ class Soak:
     async def round(self, number: int) -> None:
         lines = load(30, 400, seed=self.chance.randrange(1 << 30))
         self.workers = self.site.start_all()
+        for one in self.workers.values():
+            await one.signals.wait("claimed", timeout=60)
         await self.site.rig.producer()  # a client has to find a broker once; from then on it waits for one
         publishing = asyncio.ensure_future(self.site.publish(lines))
         for _ in range(self.chance.randint(1, 4)):
@@ -49,9 +51,16 @@ class Soak:
             )
             print(f"round {number}: {fault.__name__}", flush=True)
             await fault()
+            self.supervise()
         await publishing
         audit = await audited(self.site)
         print(f"round {number}: agrees; repeats {dict(audit.repeats)}", flush=True)
+
+    def supervise(self) -> None:
+        """Start again who has left: a worker that finds no broker when it starts says so, and leaves."""
+        for stage, one in self.workers.items():
+            if one.exited.is_set():
+                self.workers[stage] = self.site.start(stage)
 
     async def death(self) -> None:
         stage = self.chance.choice(STAGES)
