@@ -46,15 +46,17 @@ def run(
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
     )
+    console.print("the pure steps", highlight=False)
+    # Before there is a display: drawing it takes time of this very process.
+    pure = step.measure(*pure_size)
     with Progress(*columns, console=console) as shown:
-        task = shown.add_task("the pure steps", total=1 + rounds * _STEPS_A_ROUND + 4)
+        task = shown.add_task("the stages", total=rounds * _STEPS_A_ROUND + 4)
 
         def tell(what: str) -> None:
             shown.update(task, advance=1, description=what)
             if not console.is_terminal:
                 console.print(what, highlight=False)
 
-        pure = step.measure(*pure_size)
         del pure["date"], pure["cpu"], pure["python"], pure["orjson"]
 
         def then(at: Any, figures: dict[str, Any]) -> dict[str, Any]:
