@@ -162,20 +162,22 @@ class Rig:
 
     async def read(self, topic: str) -> list[Any]:
         """All records of a topic up to its end, partition after partition, each in its order."""
-        consumer = AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="earliest", **self.kafka)
+        # A fetch that waits for more holds up the next one of the same broker: half a second, unless told.
+        consumer = AIOKafkaConsumer(
+            enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=10, **self.kafka
+        )
         await consumer.start()
         try:
-            out = []
-            for number in range(self.partitions[topic]):
-                tp = TopicPartition(self.prefix + topic, number)
-                consumer.assign([tp])
-                await consumer.seek_to_beginning(tp)
-                end = (await consumer.end_offsets([tp]))[tp]
-                async with asyncio.timeout(DEADLINE):
-                    while await consumer.position(tp) < end:
-                        for records in (await consumer.getmany(tp, timeout_ms=1000)).values():
-                            out += records
-            return out
+            tps = [TopicPartition(self.prefix + topic, number) for number in range(self.partitions[topic])]
+            consumer.assign(tps)
+            await consumer.seek_to_beginning(*tps)
+            ends = await consumer.end_offsets(tps)
+            found: dict[TopicPartition, list[Any]] = {tp: [] for tp in tps}
+            async with asyncio.timeout(DEADLINE):
+                while any([await consumer.position(tp) < ends[tp] for tp in tps]):
+                    for tp, records in (await consumer.getmany(*tps, timeout_ms=1000)).items():
+                        found[tp] += records
+            return [record for records in found.values() for record in records]
         finally:
             await consumer.stop()
 
