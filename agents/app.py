@@ -30,6 +30,7 @@ from agents.senders import Senders
 from agents.signals import Signals
 from agents.snapshots import Snapshots
 from agents.stage import Engine
+from agents.standing import Standing
 from agents.surroundings import Surroundings
 from agents.ticks import Midnights
 from rules.compile import compile_policy
@@ -168,6 +169,7 @@ class Worker:
             max_part=config.max_part,
             cache_bytes=config.cache_bytes,
         )
+        self.standing = Standing(self.engine)
         self._flow = Flow(config.kafka, self.ledger, prefix=config.topic_prefix)
         self.midnights: Midnights | None = None
         """Appends ticks, in a household worker by the wall clock."""
@@ -280,7 +282,7 @@ class Worker:
             await self._snapshot_producer.start()
         await self.app.start()
         for watcher in (
-            self.midnights, self.surroundings, self.senders, self.activator, self.snapshots,
+            self.midnights, self.surroundings, self.senders, self.activator, self.snapshots, self.standing,
         ):  # fmt: skip
             if watcher is not None:
                 self.engine.spawn(watcher.run())
