@@ -21,6 +21,19 @@ _READ_MS: Final = 10_000
 _SEND_SECONDS: Final = 30.0
 
 
+def once(letters: Iterable[DeadLetter]) -> list[DeadLetter]:
+    """The last dead letter of each origin, in their order.
+
+    A stage that repeats its work, after a crash or where Redis was lost, rejects the same record again.
+    """
+    last: dict[object, DeadLetter] = {}
+    for letter in letters:
+        key = letter.origin or (letter.partition, letter.offset)
+        last.pop(key, None)
+        last[key] = letter
+    return list(last.values())
+
+
 def requeue(connection: Connection, letters: Iterable[DeadLetter]) -> Iterator[tuple[DeadLetter, str]]:
     """Send the originals of dead letters to the topics that they came from; each origin once.
 

@@ -14,6 +14,7 @@ from hearthwatch.connections import kafka_connection
 from hearthwatch.settings import load_settings
 from streams.deadletter_topic import read_dead_letters
 from streams.deadletters import INTERNAL_ERROR, DeadLetter
+from streams.requeue import once
 from streams.requeue import requeue as send_again
 from streams.timestamps import format_timestamp
 
@@ -71,7 +72,7 @@ def requeue(
     Exit status 1 if some could not be sent.
     """
     connection = kafka_connection(load_settings())
-    letters = list(read_dead_letters(connection, last=last, reason=reason, origin_topic=topic))
+    letters = once(read_dead_letters(connection, last=last, reason=reason, origin_topic=topic))
     if not letters:
         click.echo(f"No dead letters with the reason {reason}.")
         return

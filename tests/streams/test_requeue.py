@@ -99,7 +99,10 @@ def test_the_command(
     topics.create(connection, [topics.Topic(dead, 1, 1, {}, "dead letters of a test")])
     producer = kafka_clients.producer(connection)
     try:
-        for offset, reason in ((0, "internal-error"), (1, "bad-data"), (77, "internal-error")):
+        # The first is there twice, as after a crash.
+        for offset, reason in (
+            (0, "internal-error"), (1, "bad-data"), (77, "internal-error"), (0, "internal-error"),
+        ):  # fmt: skip
             headers = dead_letter_headers(
                 [], topic=topic, partition=1, offset=offset, reason=reason, message="$: failed"
             )
