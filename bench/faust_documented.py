@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 
 import faust
@@ -39,13 +40,13 @@ from streams.catalog_file import read_catalog
 from streams.kafka_clients import Connection
 from streams.records import HOUSEHOLD_FACTS, WARNINGS, Tick, decode_household_record
 
-SECONDS: Final = 120.0
+SECONDS: Final = 300.0
 
 
 def application(order: dict[str, Any]) -> faust.App:
     """The app as a reader of Faust's documentation would write it."""
     catalog = read_catalog(CATALOG)
-    rules = compile_policy(read_policy(POLICY, catalog), catalog)
+    rules = compile_policy(read_policy(order["policy"], catalog), catalog)
     day_of = rules.calendar.day_of
     partitions: int = order["partitions"]
 
@@ -137,25 +138,7 @@ def measure(
         raise RuntimeError(f"{HOUSEHOLD_FACTS} has {held} records: too few for a window after {skip}")
     marks = [skip + window * number for number in range(windows + 1)]
     progress(f"Faust as documented: {marks[-1]:,} records")
-    group = at.prefix + "faust"
-    # Faust makes these itself, and its recovery hangs where a new topic has no leader yet.
-    partitions = at.partitions[HOUSEHOLD_FACTS]
-    compact = {"cleanup.policy": "compact"}
-    topics.create(
-        Connection(at.stack.kafka_bootstrap),
-        [
-            topics.Topic(f"{group}-households-changelog", partitions, 1, compact, "the table"),
-            topics.Topic(f"{group}-__assignor-__leader", 1, 1, {}, "the leader"),
-            topics.Topic(f"{at.prefix}faust.{WARNINGS}", partitions, 1, {}, "warnings"),
-        ],
-    )
-    with tempfile.TemporaryDirectory(prefix="hearthwatch-faust-") as folder:
-        order = {
-            "group": group, "kafka": at.stack.kafka_bootstrap, "prefix": at.prefix,
-            "partitions": partitions, "folder": folder, "marks": marks,
-            "cores": places()[0],
-        }  # fmt: skip
-        reply = _run(order)
+    reply = run(at, marks)
     live = {record.value.decode() for record in asyncio.run(at.read(WARNINGS))}
     samples = reply["samples"]
     figures = [
@@ -175,6 +158,33 @@ def measure(
             "same_as_pipeline": sum(body in live for body in reply["warnings"]),
         },
     }
+
+
+def run(at: Round, marks: Sequence[int], policy: Path = POLICY) -> dict[str, Any]:
+    """Run Faust over a round's ``household.facts`` up to the last mark.
+
+    Returns:
+        ``samples`` (records, CPU and wall seconds at each mark) and ``warnings`` (the bodies that it raised).
+    """
+    group = at.prefix + "faust"
+    # Faust makes these itself, and its recovery hangs where a new topic has no leader yet.
+    partitions = at.partitions[HOUSEHOLD_FACTS]
+    compact = {"cleanup.policy": "compact"}
+    topics.create(
+        Connection(at.stack.kafka_bootstrap),
+        [
+            topics.Topic(f"{group}-households-changelog", partitions, 1, compact, "the table"),
+            topics.Topic(f"{group}-__assignor-__leader", 1, 1, {}, "the leader"),
+            topics.Topic(f"{at.prefix}faust.{WARNINGS}", partitions, 1, {}, "warnings"),
+        ],
+    )
+    with tempfile.TemporaryDirectory(prefix="hearthwatch-faust-") as folder:
+        order = {
+            "group": group, "kafka": at.stack.kafka_bootstrap, "prefix": at.prefix,
+            "partitions": partitions, "folder": folder, "marks": list(marks),
+            "cores": places()[0], "policy": str(policy),
+        }  # fmt: skip
+        return _run(order)
 
 
 def _run(order: dict[str, Any]) -> dict[str, Any]:

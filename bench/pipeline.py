@@ -30,6 +30,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -104,8 +105,9 @@ class Process:
     """A stage in a process of its own."""
 
     def __init__(
-        self, stage: StageName, at: Round, size: Size, cores: Sequence[int], profile: str | None
-    ) -> None:
+        self, stage: StageName, at: Round, warm_up: int, window: int, cores: Sequence[int],
+        profile: str | None = None, policy: Path = POLICY,
+    ) -> None:  # fmt: skip
         self.stage = stage
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.stage_process"],
@@ -114,7 +116,7 @@ class Process:
         order = {
             "stage": stage, "kafka": at.stack.kafka_bootstrap, "redis": at.stack.redis_url,
             "prefix": at.prefix, "namespace": NAMESPACE, "cores": list(cores),
-            "warm_up": size.warm_up, "window": size.window,
+            "warm_up": warm_up, "window": window, "policy": str(policy),
             "profile": f"{profile}.{stage}" if profile else None,
         }  # fmt: skip
         assert self._process.stdin is not None
@@ -166,7 +168,7 @@ def started(
     with ExitStack() as stack:
         processes = {}
         for stage in stages:
-            process = processes[stage] = Process(stage, at, size, cores, profile)
+            process = processes[stage] = Process(stage, at, size.warm_up, size.window, cores, profile)
             stack.callback(process.kill)
         yield processes
 

@@ -138,9 +138,11 @@ class Round:
             await flow.close()
             await flow.ledger.close()
 
-    async def read(self, name: str) -> list[Any]:
-        """All records of a topic, each partition in its order."""
-        consumer = AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="earliest", **self.kafka)
+    async def read(self, name: str, **settings: Any) -> list[Any]:
+        """All records of a topic, each partition in its order; settings are of aiokafka's consumer."""
+        consumer = AIOKafkaConsumer(
+            enable_auto_commit=False, auto_offset_reset="earliest", **self.kafka, **settings
+        )
         await consumer.start()
         out: list[Any] = []
         try:

@@ -23,7 +23,7 @@ from agents.app import StageName, Worker, WorkerConfig, settle_memory, stage_of
 from agents.lanes import Lane, Part
 from agents.metrics import StageMetrics
 from agents.redis_link import RedisHome
-from bench.machine import CATALOG, POLICY
+from bench.machine import CATALOG
 from rules.policy_file import read_policy
 from streams.catalog_file import read_catalog
 
@@ -109,7 +109,7 @@ async def run(order: dict[str, Any]) -> str:
         kafka={"bootstrap_servers": order["kafka"]},
         redis=RedisHome(order["redis"]),
         catalog=catalog,
-        policy=read_policy(POLICY, catalog),
+        policy=read_policy(order["policy"], catalog),
         clock="log",
         namespace=order["namespace"],
         topic_prefix=order["prefix"],

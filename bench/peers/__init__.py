@@ -1,0 +1,1 @@
+"""One hop of ours beside Kafka Streams, Quix Streams, Bytewax, Faust and bare confluent-kafka."""

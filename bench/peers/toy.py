@@ -1,0 +1,97 @@
+"""The work that every program of the comparison does for one record, as one would write it by hand.
+
+A household's state holds its bills, their sum, its level and how often it has warned. A record is decoded, a
+bill that is known already is passed over, a new one is kept, and where the sum comes over a line, a warning
+goes out. That is the policy ``toy.yaml``; the project's own stage runs that through its rules instead.
+
+It needs msgspec only: the Python peers import it into environments of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from streams.records import Fact, decode_household_record
+
+#: What a household has paid, in fen, from the highest; and the number of the level, from 1.
+LINES: Final = ((8_500_000, 2), (6_500_000, 1))
+LEVELS: Final = ("none", "yellow", "red")
+DAY_US: Final = 86_400_000_000
+
+
+class Bill(msgspec.Struct, array_like=True, gc=False):
+    """One bill, with what it came with."""
+
+    time: int
+    source: str
+    id: str
+    day: int
+    data: dict[str, int | bool | str]
+
+
+class Home(msgspec.Struct, array_like=True):
+    """What is kept of one household; ``total`` in fen."""
+
+    id: str
+    bills: list[Bill] = []
+    total: int = 0
+    level: int = 0
+    warned: int = 0
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Home).decode
+_text = msgspec.json.Encoder().encode
+
+
+def fact_of(value: bytes) -> Fact | None:
+    """The bill in a record of ``household.facts``; None for one that concerns only who lives where."""
+    message = decode_household_record(value)
+    return message if type(message) is Fact else None
+
+
+def step(raw: bytes | None, fact: Fact) -> tuple[bytes, bytes | None]:
+    """(state after, warning or None) of a state and a bill, all encoded."""
+    home = Home(fact.household) if raw is None else _decode(raw)
+    event = fact.event
+    id, source = event.id, event.source
+    for bill in home.bills:
+        if bill.id == id and bill.source == source:
+            assert raw is not None
+            return raw, None
+    home.bills.append(Bill(event.time, source, id, event.time // DAY_US, event.data))
+    paid: Any = event.data["self_paid_yuan"]
+    home.total += paid
+    warning = None
+    for line, level in LINES:
+        if home.total >= line:
+            if level > home.level:
+                before, home.level = home.level, level
+                home.warned += 1
+                warning = _warning(home, before, fact)
+            break
+    return _encode(home), warning
+
+
+def _warning(home: Home, before: int, fact: Fact) -> bytes:
+    event = fact.event
+    return _text(
+        {
+            "specversion": "1.0",
+            "type": "warning.upgraded" if before else "warning.raised",
+            "source": "hearthwatch/toy",
+            "subject": f"household/{home.id}",
+            "id": f"{home.id}-{home.warned}",
+            "time": event.received,
+            "datacontenttype": "application/json",
+            "data": {
+                "household": home.id,
+                "level": LEVELS[home.level],
+                "previous_level": LEVELS[before],
+                "paid_fen": home.total,
+                "cause": {"source": event.source, "id": event.id, "subject": event.subject},
+            },
+        }
+    )
