@@ -33,6 +33,7 @@ from agents.stage import Engine
 from agents.standing import Standing
 from agents.surroundings import Surroundings
 from agents.ticks import Midnights
+from rules.calendar import Calendar
 from rules.compile import compile_policy
 from rules.policy import Policy
 from rules.rulebook import Rulebook
@@ -178,12 +179,17 @@ class Worker:
                 self.engine, self._flow, catalog=config.catalog, calendar=stage.rules.calendar
             )
         self.activator: Activator | None = None
-        """Brings activations to the partitions, in workers that go by a policy or a catalogue."""
-        book = stage.book if isinstance(stage, HouseholdStage | Intake) else None
-        if config.activations and book is not None:
+        """Follows activations and brings them to the partitions; leaves where one is not understood."""
+        if config.activations:
             feed = PolicyFeed(config.kafka, prefix=config.topic_prefix, after=config.activations[-1])
+            # Person goes by no policy, but tells which one holds.
+            book = stage.book if isinstance(stage, HouseholdStage | Intake) else None
             self.activator = Activator(
-                self.engine, feed, book, on_new=self._activated, on_failure=self._failed
+                self.engine,
+                feed,
+                book or Rulebook(config.activations),
+                on_new=self._activated,
+                on_failure=self._failed,
             )
             self.engine.look = self.activator.look
         self.snapshots: Snapshots | None = None
@@ -202,14 +208,15 @@ class Worker:
             )
             if metrics is not None and not isinstance(stage, Intake):
                 metrics.series.watch("hearthwatch_snapshot_age_seconds", self.snapshots.ages)
+        self._metrics = metrics
         self.senders: Senders | None = None
         """Knows when departments last sent, in an intake worker by the wall clock."""
         if metrics is not None:
-            metrics.expect(config.catalog.departments, [level.id for level in config.policy.levels])
             for sent_to in stage.sends_to:
                 metrics.series.add("hearthwatch_kafka_retries_total", (config.topic_prefix + sent_to,), 0)
             if isinstance(stage, Intake) and config.clock == "wall":
-                self.senders = Senders(config.kafka, self.engine, metrics, config.catalog)
+                self.senders = Senders(config.kafka, self.engine, metrics)
+        self._goes_by(config.catalog, config.policy)
         self.app = self._faust()
         self.engine.bind(lambda: cast(Consumer, self.app.consumer))
 
@@ -254,9 +261,20 @@ class Worker:
         return app
 
     def _activated(self, activation: Activation) -> None:
-        if isinstance(self.stage, HouseholdStage) and self.midnights is not None:
-            self.midnights.calendar = self.stage.rules.calendar
+        assert self.activator is not None
+        catalog, policy = self.activator.book.files(activation.number)
+        if self.midnights is not None:
+            self.midnights.follow(catalog, Calendar(policy.timezone))
+        self._goes_by(catalog, policy)
         self.signals.emit("activated", number=activation.number)
+
+    def _goes_by(self, catalog: Catalog, policy: Policy) -> None:
+        """Tell metrics which files hold, and whom and what to expect by them."""
+        if self._metrics is not None:
+            self._metrics.about(worker=self.config.worker, catalog=catalog.digest, policy=policy.digest)
+            self._metrics.expect(catalog.departments, [level.id for level in policy.levels])
+        if self.senders is not None:
+            self.senders.expect(catalog)
 
     def _failed(self, reason: BaseException) -> None:
         if self.failure is None:
@@ -324,7 +342,6 @@ def run_worker(stage: StageName, config: WorkerConfig) -> None:
 
 async def _run(name: StageName, config: WorkerConfig) -> None:
     metrics = StageMetrics(name, clock=config.clock)
-    metrics.about(worker=config.worker, catalog=config.catalog.digest, policy=config.policy.digest)
     worker = Worker(stage_of(name, config), config, metrics=metrics)
     server = None
     loop = asyncio.get_running_loop()

@@ -69,6 +69,10 @@ class Series:
         """Set a gauge."""
         self._values[name][labels] = value
 
+    def clear(self, name: str) -> None:
+        """Forget a gauge's values, whatever their labels."""
+        self._values[name].clear()
+
     def watch(self, name: str, ask: Callable[[], Mapping[Labels, float]]) -> None:
         """Ask for a gauge's values whenever somebody scrapes, instead of keeping them."""
         self._watched[name] = ask
@@ -253,5 +257,6 @@ class StageMetrics:
         self.series.add("hearthwatch_kafka_retries_total", (topic,))
 
     def about(self, *, worker: str, catalog: str, policy: str) -> None:
-        """Say who this is; digests may be whole."""
+        """Say who this is, and by which files it goes now; digests may be whole."""
+        self.series.clear("hearthwatch_worker_info")
         self.series.set("hearthwatch_worker_info", (self.stage, worker, catalog[:12], policy[:12]), 1)

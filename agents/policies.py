@@ -119,6 +119,9 @@ class Activator:
     Args:
         on_new: told of each new one that is understood.
         on_failure: told why the worker must end: it does not understand one, or has to read other topics.
+
+    Attributes:
+        book: what is known of all of them.
     """
 
     def __init__(
@@ -132,7 +135,7 @@ class Activator:
     ) -> None:
         self._engine = engine
         self._feed = feed
-        self._book = book
+        self.book = book
         self._on_new = on_new
         self._on_failure = on_failure
         self._appended: dict[TP, int] = {}
@@ -144,8 +147,8 @@ class Activator:
             NotUnderstoodError: the worker must not go on: it would have to guess.
         """
         for activation in await self._feed.look():
-            self._book.add(activation)
-            policy = self._book.rules(activation.number).policy
+            self.book.add(activation)
+            policy = self.book.rules(activation.number).policy
             logger.info("activation %d: policy %s, version %d", activation.number, policy.id, policy.version)
             self._on_new(activation)
 
@@ -167,12 +170,12 @@ class Activator:
     def _check_topics(self) -> None:
         stage = self._engine.stage
         if isinstance(stage, Intake):
-            new = set(self._book.catalog(self._book.newest).departments).difference(
+            new = set(self.book.catalog(self.book.newest).departments).difference(
                 topic.removeprefix(life_topic("")) for topic in stage.topics
             )
             if new:
                 raise StartAgainError(
-                    f"activation {self._book.newest} has new departments ({', '.join(sorted(new))}):"
+                    f"activation {self.book.newest} has new departments ({', '.join(sorted(new))}):"
                     " this worker has to start again to read from them"
                 )
 
@@ -187,7 +190,7 @@ class Activator:
         count = 0
         for lane in lanes:
             has = max(course_of(lane.marks).number, self._appended.get(lane.tp, FIRST))
-            for one in self._book.after(has):
+            for one in self.book.after(has):
                 record = Activate(one.number, one.digest, one.received)
                 self._engine.producer.append(HOUSEHOLD_FACTS, None, encode(record), partition=lane.partition)
                 self._appended[lane.tp] = one.number
@@ -197,7 +200,7 @@ class Activator:
         return count
 
     async def _switch(self, lane: Lane) -> bool:
-        newest = self._book.newest
+        newest = self.book.newest
         if MARK not in lane.marks or lane.marks[MARK][0] >= newest:
             return False  # without a mark it is a new partition, which begins under the newest
 

@@ -30,22 +30,24 @@ class Senders:
     one record for each partition, so that a restart does not make a silent department look alive.
     """
 
-    def __init__(
-        self, kafka: Mapping[str, Any], engine: Engine, metrics: StageMetrics, catalog: Catalog
-    ) -> None:
+    def __init__(self, kafka: Mapping[str, Any], engine: Engine, metrics: StageMetrics) -> None:
         self._kafka = dict(kafka)
         self._engine = engine
         self._latest: dict[TP, float | None] = {}
-        series = metrics.series
-        series.watch("hearthwatch_department_last_event_timestamp_seconds", self._by_department)
+        self._series = metrics.series
+        self._series.watch("hearthwatch_department_last_event_timestamp_seconds", self._by_department)
+        metrics.on_commit(self.seen)
+
+    def expect(self, catalog: Catalog) -> None:
+        """Tell for how long each department may be silent, by the catalogue that holds now."""
+        self._series.clear("hearthwatch_department_silent_after_seconds")
         for department in catalog.departments.values():
             if department.silent_after_days is not None:
-                series.set(
+                self._series.set(
                     "hearthwatch_department_silent_after_seconds",
                     (department.id,),
                     department.silent_after_days * 86_400,
                 )
-        metrics.on_commit(self.seen)
 
     def seen(self, lane: Lane, part: Part) -> None:
         """Note the newest record of what was committed."""

@@ -164,6 +164,11 @@ class Midnights:
         # What intake had sent when it was past a midnight: where person has to be.
         self._person_targets: tuple[int, dict[At, int]] | None = None
 
+    def follow(self, catalog: Catalog, calendar: Calendar) -> None:
+        """Go by another catalogue's departments and another policy's zone from now on."""
+        self._intake, self._person, _ = steps(catalog)
+        self.calendar = calendar
+
     async def run(self) -> None:
         """Look every few seconds, for ever."""
         while True:

@@ -85,16 +85,19 @@ def prepare(
     asyncio.run(_open(settings, {"clock": settings.clock}))
     progress("Creating topics", 0, 0)
     create_topics(settings, [topic for topic in planned if topic.name == POLICIES])
-    book = founded(settings, catalog, policy)
+    book = founded(settings, lambda: (catalog, policy))
     for one in book.activations:
         create_topics(settings, planned_topics(settings, book.catalog(one.number)))
     return book
 
 
-def founded(settings: Settings, catalog: Catalog, policy: Policy) -> Rulebook:
+def founded(settings: Settings, read: Callable[[], tuple[Catalog, Policy]]) -> Rulebook:
     """Everything that was activated, and that is never nothing: the files of a first start are number 1.
 
     Several may do this at once with the same files: what repeats the one before changes nothing.
+
+    Args:
+        read: reads and checks the settings' files; only asked where nothing was activated yet.
 
     Raises:
         LedgerMismatchError: there is data already, made with other files.
@@ -103,6 +106,7 @@ def founded(settings: Settings, catalog: Catalog, policy: Policy) -> Rulebook:
     connection = kafka_connection(settings)
     found = read_activations(connection, needed=True)
     if not found:
+        catalog, policy = read()
         asyncio.run(_open(settings, {"catalog": catalog.digest, "policy": policy.digest}))
         append(connection, files_of(settings.policy, settings.catalog))
         found = read_activations(connection, needed=True)

@@ -31,18 +31,21 @@ def worker_config(
 ) -> WorkerConfig:
     """What the settings say to a worker, and what has been activated.
 
+    The settings' catalogue and policy are read only where nothing was activated yet: later they need not be
+    there.
+
     Args:
         is_static: the name is the same at each start and nobody else's, so the brokers may take a restart
             for a pause.
 
     Raises:
-        InputError: a setting, the catalogue or the policy is faulty.
+        InputError: a setting is faulty; or a file that would be activated first is.
         LedgerError: what is activated is beyond this program, or other files made the data.
         TransportError: a server does not answer.
     """
     from agents.app import WorkerConfig
 
-    book = founded(settings, *catalog_and_policy(settings))
+    book = founded(settings, lambda: catalog_and_policy(settings))
     catalog, policy = book.files(book.newest)
     return WorkerConfig(
         kafka=kafka_arguments(settings),

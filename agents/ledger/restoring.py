@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -35,10 +35,25 @@ return {'OK', redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), re
 """,
 )
 
-#: KEYS head, states. ARGV field... . Without a claim, but with the offset that they stand for.
+#: KEYS head, marks, counts, days. As above, and how many keys are due on the partition's day.
+_ACCOUNT: Final = Script(
+    "account",
+    """
+local head = redis.call('HMGET', KEYS[1], 'commit', 'day')
+if not head[1] then return {'ABSENT'} end
+return {'OK', redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), redis.call('HGETALL', KEYS[3]),
+        head[1], head[2] and redis.call('ZCOUNT', KEYS[4], '-inf', head[2]) or 0}
+""",
+)
+
+#: KEYS head, states, days. ARGV field... . Without a claim, but with the offset that they stand for.
 _LOOK: Final = Script(
     "look",
-    "return {redis.call('HGET', KEYS[1], 'next'), redis.call('HMGET', KEYS[2], unpack(ARGV))}",
+    """
+local days = {}
+for i = 1, #ARGV do days[i] = redis.call('ZSCORE', KEYS[3], ARGV[i]) end
+return {redis.call('HGET', KEYS[1], 'next'), redis.call('HMGET', KEYS[2], unpack(ARGV)), days}
+""",
 )
 
 #: KEYS lock. ARGV token, seconds. Takes or prolongs it.
@@ -111,13 +126,67 @@ async def standing(ledger: Ledger, place: Place) -> Standing | None:
     return None if reply[0] == b"ABSENT" else standing_of(reply[1], reply[2], reply[3])
 
 
-async def look(ledger: Ledger, place: Place, keys: list[str]) -> tuple[int, list[bytes | None]]:
-    """The offset that a partition stands at, and states as of that; at most 2,000."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Some keys of a partition at one moment.
+
+    Attributes:
+        next_offset: what the partition has read when they are so.
+        states: encoded, in the order asked; None for a key without one.
+        days: on which each is due next, by the index; None where it is not on it.
+    """
+
+    next_offset: int
+    states: list[bytes | None]
+    days: list[int | None]
+
+
+async def look(ledger: Ledger, place: Place, keys: list[str]) -> Look:
+    """Some keys, at most 2,000, in one step.
+
+    Raises:
+        LedgerError: Redis does not hold the partition any more.
+    """
     at = ledger.keys(place.stage, place.topic, place.partition)
-    reply = await ledger.link.run(_LOOK, [at[0], at[1]], keys)
+    reply = await ledger.link.run(_LOOK, [at[0], at[1], at[3]], keys)
     if reply[0] is None:
         raise LedgerError(f"{place} is gone from Redis")
-    return int(reply[0]), reply[1]
+    return Look(int(reply[0]), reply[1], [None if day is None else int(float(day)) for day in reply[2]])
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where a partition stands, and how it got there.
+
+    Attributes:
+        commit: how many commits there were.
+        due: keys that have not caught up with the partition's day yet.
+    """
+
+    standing: Standing
+    commit: int
+    due: int
+
+
+async def account(ledger: Ledger, place: Place) -> Account:
+    """All of a partition but its states, in one step; raises as :func:`look`."""
+    at = ledger.keys(place.stage, place.topic, place.partition)
+    reply = await ledger.link.run(_ACCOUNT, [at[0], at[2], at[4], at[3]], [])
+    if reply[0] == b"ABSENT":
+        raise LedgerError(f"{place} is gone from Redis")
+    return Account(standing_of(reply[1], reply[2], reply[3]), int(reply[4]), int(reply[5]))
+
+
+async def indexed(ledger: Ledger, place: Place) -> AsyncIterator[str]:
+    """Keys on the index of days, some perhaps twice."""
+    key = ledger.keys(place.stage, place.topic, place.partition)[3]
+    cursor = b"0"
+    while True:
+        cursor, pairs = await ledger.link.call("ZSCAN", key, cursor, "COUNT", CHUNK)
+        for name, _ in pairs:
+            yield name.decode()
+        if int(cursor) == 0:
+            return
 
 
 class Restoring:

@@ -16,6 +16,7 @@ from agents.ledger import Claim
 from agents.ledger.changes import Standing
 from agents.ledger.restoring import Place
 from agents.rebuild.snapshot_reader import Kept
+from agents.takeovers import MARK, Course
 from rules import household
 from rules.calendar import NEVER
 from streams.producer import Sending
@@ -173,9 +174,13 @@ class Replay:
     def settle(self, tell: Callable[[int], None] = lambda done: None) -> Iterator[Replayed]:
         """Let every household catch up with the lane's day and policy, a few at a time."""
         lane, stage = self.lane, self.stage
-        if not isinstance(stage, HouseholdStage) or lane.day is None:
+        if not isinstance(stage, HouseholdStage):
             return
-        number = stage.course(lane).number
+        course = stage.course(lane)
+        number = course.number
+        if lane.day is None:  # then there is no household
+            self._swept(course)
+            return
         due = (
             key
             for key, state in list(self.states.items())
@@ -188,6 +193,12 @@ class Replay:
             done += len(keys)
             tell(done)
             yield out
+        self._swept(course)
+
+    def _swept(self, course: Course) -> None:
+        if course.swept < course.number:
+            course.swept = course.number
+            self.lane.marks[MARK] = (course.number, 0)
 
     def standing(self) -> Standing:
         """Where the partition stands, in the ledger's own form."""

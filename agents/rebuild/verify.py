@@ -1,25 +1,34 @@
-"""``hearthwatch rebuild --verify``: the live states against a rebuild in memory, while the stream goes on.
+"""``hearthwatch rebuild --verify``: the live ledger against a rebuild in memory, while the stream goes on.
 
 Each look at the ledger gives some states and the offset that they stand for, in one step. The replay is
-brought to that offset, both sides catch up with the day there, and have to be the same bytes.
+brought to that offset, both sides catch up with the day there, and have to be the same bytes. Afterwards
+everything else that the ledger holds of the partition is compared likewise: day, marks, and how many
+households are at each level. On which day a key is due next is compared with its own state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from agents.household import HouseholdStage
 from agents.lanes import Lane
 from agents.ledger import Ledger
-from agents.ledger.restoring import Place, look, standing
+from agents.ledger.restoring import Account, Place, account, indexed, look, standing
 from agents.rebuild.difference import first_difference
-from agents.rebuild.replay import Replay, caught_up
+from agents.rebuild.replay import Replay, caught_up, parsed
 from agents.rebuild.restore import Progress, Rebuild
+from agents.takeovers import MARK, course_of
+from rules import household
+from rules.calendar import NEVER
 from streams.errors import LedgerError
 
 CHUNK: Final = 500
+#: Levels can be counted once every household has caught up: so often, and so long apart, is it looked for.
+_LOOKS: Final = 100
+_LOOK_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +37,10 @@ class Verified:
 
     Attributes:
         states: how many were compared.
-        differences: how many of them differ.
+        differences: how many of them, and of what is kept beside them, differ.
         first: the first that does, with its field; empty where none does.
+        is_counted: whether the households of each level could be compared: not while a day or a policy is
+            being brought to them, and not where workers stopped in the middle of that.
     """
 
     place: Place
@@ -39,6 +50,7 @@ class Verified:
     states: int
     differences: int = 0
     first: str = ""
+    is_counted: bool = True
 
 
 async def verify(
@@ -66,19 +78,16 @@ async def verify(
             await check.compare(keys)
             keys = []
     await check.compare(keys)
-    rest = [key for key in replay.states if key not in seen]
-    for at in range(0, len(rest), CHUNK):
-        await check.compare(rest[at : at + CHUNK])
-    end = await standing(ledger, place)
-    if end is not None:
-        await check.advance(end.next_offset)
-        marks = replay.standing().marks
-        if replay.lane.next == end.next_offset and marks != end.marks:
-            channel = next(c for c in sorted(marks | end.marks) if marks.get(c) != end.marks.get(c))
-            check.found(f"the mark of {channel}: live {end.marks.get(channel)}, rebuilt {marks.get(channel)}")
+    rest = {key for key in replay.states if key not in seen}
+    if isinstance(replay.stage, HouseholdStage):
+        rest.update([key async for key in indexed(ledger, place) if key not in seen])
+    left = sorted(rest)
+    for at in range(0, len(left), CHUNK):
+        await check.compare(left[at : at + CHUNK])
+    is_counted = await check.balance()
     return Verified(
         place, replay.is_from_snapshot, replay.start, replay.lane.next,
-        check.compared, check.differences, check.first,
+        check.compared, check.differences, check.first, is_counted,
     )  # fmt: skip
 
 
@@ -113,24 +122,30 @@ class _Check:
         """Compare some states."""
         if not keys:
             return
-        offset, live = await look(self._ledger, self._place, keys)
-        await self.advance(offset)
+        found = await look(self._ledger, self._place, keys)
+        await self.advance(found.next_offset)
         rebuilt = {key: self._replay.states[key] for key in keys}
-        ours = self._caught_up(keys, live)
+        ours = self._caught_up(keys, found.states)
         theirs = self._caught_up(keys, rebuilt.values())
-        for key in keys:
+        for key, live, day in zip(keys, found.states, found.days, strict=True):
             self.compared += 1
+            stage = self._place.stage
             if ours[key] != theirs[key]:
-                self.found(
-                    f"{self._place.stage} {key}: "
-                    + first_difference(self._place.stage, ours[key], theirs[key])
-                )
+                self.found(f"{stage} {key}: " + first_difference(stage, ours[key], theirs[key]))
+            elif day != (due := self._due(live)):
+                self.found(f"{stage} {key}: due on day {day} by the index, on day {due} by its state")
         self._tell(f"{self._place}: comparing", self.compared, max(self.compared, len(self._replay.states)))
 
     def found(self, difference: str) -> None:
         """Count a difference, and keep the first."""
         self.differences += 1
         self.first = self.first or difference
+
+    def _due(self, state: bytes | None) -> int | None:
+        if state is None or not isinstance(self._replay.stage, HouseholdStage):
+            return None
+        day = household.decode(state).next_day
+        return day if day < NEVER else None
 
     def _caught_up(self, keys: list[str], states: Iterable[bytes | None]) -> dict[str, bytes | None]:
         """States as of the day and the policy at this point of the log."""
@@ -143,3 +158,43 @@ class _Check:
         aside = Lane(lane.tp, lane.claim, lane.generation, lane.topic)
         aside.day, aside.marks, aside.memo = lane.day, lane.marks, stage.course(lane)
         return found | caught_up(stage, aside, known).states
+
+    async def balance(self) -> bool:
+        """Compare all that the ledger holds beside states; False where levels cannot be counted now."""
+        found = await account(self._ledger, self._place)
+        looks = 0
+        while not (is_settled := _is_settled(found)) and looks < _LOOKS:
+            await asyncio.sleep(_LOOK_SECONDS)
+            again = await account(self._ledger, self._place)
+            looks = looks + 1 if again.commit != found.commit else looks + 10  # nobody seems to be at work
+            found = again
+        live = found.standing
+        await self.advance(live.next_offset)
+        if is_settled:
+            for _ in self._replay.settle():
+                pass
+        ours = self._replay.standing()
+        self._same("", live.head, ours.head)
+        marks, rebuilt = dict(live.marks), dict(ours.marks)
+        if not is_settled:
+            marks.pop(MARK, None)
+            rebuilt.pop(MARK, None)
+        self._same("the mark of ", marks, rebuilt)
+        if is_settled:
+            self._same("households at level ", _without_zeros(live.counts), _without_zeros(ours.counts))
+        return is_settled
+
+    def _same(self, what: str, live: Mapping[str, Any], rebuilt: Mapping[str, Any]) -> None:
+        for name in sorted(live.keys() | rebuilt.keys()):
+            if live.get(name) != rebuilt.get(name):
+                self.found(f"{what}{name}: live {live.get(name)}, rebuilt {rebuilt.get(name)}")
+
+
+def _is_settled(found: Account) -> bool:
+    """Whether every household has caught up with the partition's day and policy."""
+    course = course_of(parsed(found.standing.marks))
+    return not found.due and course.swept >= course.number
+
+
+def _without_zeros(counts: Mapping[str, int]) -> dict[str, int]:
+    return {level: number for level, number in counts.items() if number}

@@ -191,4 +191,6 @@ def _print_verified(verified: list[Verified], as_json: bool) -> None:
             text = f"{one.differences} differences, the first: {one.first}"
         else:
             text = f"{one.states} states are what a rebuild makes, at offset {one.end}"
+            if not one.is_counted:
+                text += "; levels were not counted: households are still catching up with a day or a policy"
         console.print(f"{one.place}: {text}", markup=False, highlight=False)

@@ -13,7 +13,7 @@ from hearthwatch.running import in_force, open_ledger
 from hearthwatch.settings import Settings, load_settings
 from hearthwatch.supervisor import RunFolder
 from hearthwatch.topic_plan import planned_topics
-from hearthwatch.worker_config import catalog_and_policy, worker_config
+from hearthwatch.worker_config import worker_config
 from streams import topics
 from streams.errors import InputError
 from streams.records import HOUSEHOLD_FACTS
@@ -60,14 +60,13 @@ def repartition(count: int, yes: bool) -> None:
 async def _run(settings: Settings, config: WorkerConfig, count: int, tell: Tell) -> int:
     from agents.rebuild.repartition import Repartition
 
-    catalog, _ = catalog_and_policy(settings)
     ledger = open_ledger(settings)
 
     async def remake(number: int) -> None:
         wanted = settings.model_copy(update={"household_partitions": number})
         plan = [
             topic
-            for topic in planned_topics(wanted, catalog)
+            for topic in planned_topics(wanted, config.catalog)
             if topic.name in (HOUSEHOLD_FACTS, snapshot_topic("household"))
         ]
         await asyncio.to_thread(topics.remake, kafka_connection(settings), plan)

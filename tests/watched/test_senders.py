@@ -36,7 +36,7 @@ def engine_of(prefix: str, *partitions: tuple[str, int]) -> Any:
 
 def test_the_catalogue_says_how_long_a_department_may_be_silent() -> None:
     metrics = StageMetrics("intake")
-    Senders({}, engine_of(""), metrics, CATALOG)
+    Senders({}, engine_of(""), metrics).expect(CATALOG)
     assert values(metrics, "hearthwatch_department_silent_after_seconds") == {
         (("department", "health"),): 2 * 86_400
     }
@@ -59,7 +59,7 @@ async def test_the_last_record_of_each_department_is_read_back_and_kept_up(stack
     await producer.stop()
     metrics = StageMetrics("intake")
     engine = engine_of(prefix, ("life.health", 0), ("life.health", 1), ("life.housing", 0))
-    senders = Senders(kafka, engine, metrics, CATALOG)
+    senders = Senders(kafka, engine, metrics)
     reading = asyncio.ensure_future(senders.run())
 
     async def shown(expected: Found) -> None:
