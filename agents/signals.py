@@ -37,13 +37,17 @@ class Recorder(Signals):
         name: str,
         where: Callable[[dict[str, Any]], bool] = lambda facts: True,
         timeout: float = 30.0,  # noqa: ASYNC109
+        after: int = 0,
     ) -> dict[str, Any]:
         """The first signal of a name, past or to come, for which ``where`` holds.
+
+        Args:
+            after: pass over so many of those that were seen.
 
         Raises:
             TimeoutError: it did not come in time.
         """
-        at = 0
+        at = after
         async with asyncio.timeout(timeout):
             while True:
                 changed = self._changed

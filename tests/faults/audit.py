@@ -13,12 +13,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from agents.app import STAGES, StageName
 from rules import household, person
 from rules.backtest import Backtest
 from rules.compile import compile_policy
 from rules.history import History, Logged
 from rules.household import Household
-from streams.deadletters import INTERNAL_ERROR, read_dead_letter
+from streams.deadletters import HOUSEHOLD, INTERNAL_ERROR, read_dead_letter
 from streams.envelope import Decoder
 from streams.errors import DecodeError
 from streams.partitions import partition_of
@@ -69,7 +70,7 @@ class Audit:
         log: topic -> partition -> records.
         repeats: how many records were sent more than once, by topic.
         warnings: household -> bodies, each once.
-        set_aside: origins of what the program failed on.
+        set_aside: origins of what the program failed on, by the stage that did.
     """
 
     def __init__(self, site: Site) -> None:
@@ -78,7 +79,7 @@ class Audit:
         self.repeats: Counter[str] = Counter()
         self.warnings: dict[str, list[bytes]] = {}
         self.expected_states: dict[str, dict[str, bytes]] = {"person": {}, "household": {}}
-        self.set_aside: set[tuple[str, int, int]] = set()
+        self.set_aside: dict[StageName, set[tuple[str, int, int]]] = {stage: set() for stage in STAGES}
         self.rules = compile_policy(POLICY, CATALOG)
 
     async def run(self) -> Audit:
@@ -105,7 +106,18 @@ class Audit:
                 headers=record.headers,
             )
             if letter.reason == INTERNAL_ERROR and letter.origin is not None:
-                self.set_aside.add(letter.origin)
+                self.set_aside[self._failed(letter.origin, record.headers)].add(letter.origin)
+
+    def _failed(self, origin: tuple[str, int, int], headers: Iterable[tuple[str, bytes | None]]) -> StageName:
+        """The stage that failed: it names the household, or had the event from the stage before."""
+        if any(name == HOUSEHOLD for name, _ in headers):
+            return "household"
+        passed = (
+            message.origin
+            for records in self.log[PERSON_EVENTS]
+            for message in (decode_person_record(record.value) for record in records)
+        )
+        return "person" if Origin(*origin) in passed else "intake"
 
     # -- intake: every record of a department is passed on once, or rejected once ----------------------
     def _intake(self) -> None:
@@ -135,6 +147,8 @@ class Audit:
                         rejected[topic, number, record.offset] = error.reason.encode()
                         continue
                     origin = Origin(topic, number, record.offset)
+                    if (topic, number, record.offset) in self.set_aside["intake"]:
+                        continue
                     if event.about_person:
                         to, message = PERSON_EVENTS, encode(PersonRecord(event, origin))
                     else:
@@ -169,6 +183,9 @@ class Audit:
             channel = f"{PERSON_EVENTS}-{number}"
             for record in records:
                 read = decode_person_record(record.value)
+                at = read.origin
+                if (at.topic, at.partition, at.offset) in self.set_aside["person"]:
+                    continue
                 raw = known.get(read.event.subject)
                 before = None if raw is None else person.decode(raw)
                 after, messages = person.step(before, read, channel=channel, offset=record.offset)
@@ -217,6 +234,7 @@ class Audit:
             found[id].append((_id_of(record.value), record.value))
         for id, several in found.items():
             same(self._once(WARNINGS, several, id), warnings[id], f"warnings of {id}")
+            assert _read_once(several) == list(warnings[id].values()), f"{id}: a reader with the last id"
             self.warnings[id] = list(warnings[id].values())
         assert warnings.keys() <= found.keys(), "warnings that never reached their topic"
         for stage, topic in (("person", PERSON_EVENTS),):
@@ -266,7 +284,7 @@ class Audit:
 
     def history(self, id: str) -> History:
         """What reads a household's log."""
-        return History(id, CATALOG, self.rules.calendar, set_aside=self.set_aside)
+        return History(id, CATALOG, self.rules.calendar, set_aside=self.set_aside["household"])
 
     def _logged(self, id: str) -> Iterator[Logged]:
         log = self.log[HOUSEHOLD_FACTS]
@@ -327,7 +345,7 @@ class _Partition:
             self.day = today if self.day is None else max(self.day, today)
             state = self._state(message.household)
             at = message.origin
-            if (at.topic, at.partition, at.offset) in self.audit.set_aside:
+            if (at.topic, at.partition, at.offset) in self.audit.set_aside["household"]:
                 state, effects = household.catch_up(state, rules=rules, day=self.day)
             else:
                 state, effects = step(
@@ -366,6 +384,17 @@ class _Partition:
         """How many households there are at each level."""
         names = [level.id for level in self.audit.rules.policy.levels]
         return dict(Counter(names[state.level - 1] for state in self.states.values() if state.level))
+
+
+def _read_once(several: Iterable[tuple[str, bytes]]) -> list[bytes]:
+    """What a reader takes of a household's warnings who keeps the last id: its number has to be greater."""
+    last, out = 0, []
+    for id, body in several:
+        number = int(id.rpartition("-")[2])
+        if number > last:
+            last = number
+            out.append(body)
+    return out
 
 
 def _id_of(body: bytes) -> str:

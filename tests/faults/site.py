@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import random
@@ -41,6 +42,8 @@ DEADLINE = 120.0
 SMALL = {"max_part": 60, "max_fetch": 240}
 
 CHUNK = 200
+#: How load is poured: the pause is the rate of a department, not a wait for anything.
+BIT, PAUSE_SECONDS = 10, 0.1
 MOVE_EVERY = 8
 
 _names = itertools.count()
@@ -203,6 +206,19 @@ class Site:
                 for one in records[at : at + CHUNK]
             ]
             await asyncio.gather(*acked)
+
+    async def pour(self, lines: Sequence[bytes], until: asyncio.Event) -> int:
+        """Publish lines bit by bit, about 100 a second, so that faults strike under load.
+
+        Returns:
+            How many were published when the event was set, or when none was left.
+        """
+        for at in range(0, len(lines), BIT):
+            await self.publish(lines[at : at + BIT])
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(until.wait(), PAUSE_SECONDS)
+                return at + BIT
+        return len(lines)
 
     async def flow(self) -> Flow:
         """An onlooker."""

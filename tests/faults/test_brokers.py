@@ -88,10 +88,16 @@ async def test_one_of_three_brokers_is_lost_under_load(own_stack: Stack, tmp_pat
         async with opened(Site(own_stack, tmp_path, bootstrap=brokers.bootstrap)) as site:
             site.create(3, replication=3)
             workers = site.start_all()
-            publishing = asyncio.ensure_future(site.publish(load()))
+            enough = asyncio.Event()
+            publishing = asyncio.ensure_future(site.pour(load(40, 3000), enough))
             await workers["household"].signals.wait("committed")
             await asyncio.to_thread(brokers.kill, 3)
+            lost = {stage: len(one.signals.seen) for stage, one in workers.items()}
+            for stage, one in workers.items():
+                await one.signals.wait("committed", after=lost[stage], timeout=60)
+            enough.set()
             await publishing
             await audited(site)
+            assert not any(one.exited.is_set() for one in workers.values())
     finally:
         await asyncio.to_thread(brokers.stop)

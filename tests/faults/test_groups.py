@@ -75,6 +75,27 @@ async def test_an_idle_worker_takes_over(site: Site) -> None:
 
 
 @pytest.mark.soak
+async def test_nearly_everything_in_one_partition(own_stack: Stack, tmp_path: Path) -> None:
+    """Three households in twelve partitions: most are empty, and the owner of the busiest dies."""
+    async with opened(Site(own_stack, tmp_path)) as site:
+        site.create(12)
+        site.start_all(but=["household"])
+        several = {one.name: one for one in (site.start("household") for _ in range(3))}
+        lines = load(3, 600)
+        await site.publish(lines[:300])
+        await site.at_rest()
+        ends = await site.rig.ends("household.facts")
+        assert sum(end == 0 for end in ends.values()) >= 6
+        busiest = (site.rig.prefix + "household.facts", max(ends, key=lambda number: ends[number]))
+        place = (await (await site.rig.ledger()).positions("household", [busiest]))[busiest]
+        assert place is not None
+        publishing = asyncio.ensure_future(site.publish(lines[300:]))
+        several[place.owner].kill()
+        await publishing
+        await audited(site)
+
+
+@pytest.mark.soak
 async def test_uneven_partitions(own_stack: Stack, tmp_path: Path) -> None:
     """Five and seven partitions over three workers, one of which dies."""
     async with opened(Site(own_stack, tmp_path)) as site:

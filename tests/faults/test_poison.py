@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.app import STAGES, StageName
 from deploy.local import Stack, free_ports
 from rules.household import decode
 from streams.deadletters import HOUSEHOLD, INTERNAL_ERROR, MESSAGE, REASON
@@ -59,6 +60,7 @@ async def test_a_poisonous_event_is_set_aside_and_requeued_after_the_fix(
         ]
         told = dict(letter.headers)
         assert re.search(rb"ZeroDivisionError, traceback [0-9a-f]{12}", told[MESSAGE] or b"")
+        assert letter.value in lines
         assert json.loads(letter.value)["id"] == poison
         page = await asyncio.to_thread(_metrics, port)
         assert 'hearthwatch_internal_errors_total{stage="household"} 1' in page
@@ -90,6 +92,37 @@ async def test_a_poisonous_event_is_set_aside_and_requeued_after_the_fix(
         id = max(again.warnings, key=lambda one: len(again.warnings[one]))
         exported = await hearthwatch(site, "log", "export", "--household", id)
         assert exported.encode().splitlines() == again.exported(id)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("stage", ["intake", "person"])
+async def test_the_stages_before_set_aside_too(own_stack: Stack, tmp_path: Path, stage: StageName) -> None:
+    """No household is known yet: the letter and the metric tell, and requeued, the event counts."""
+    (port,) = free_ports(1)
+    async with opened(Site(own_stack, tmp_path, prefix="")) as site:
+        site.create()
+        lines = load()
+        poison = next(
+            json.loads(line)["id"] for line in lines if json.loads(line)["type"] == "health.hospital.admitted"
+        )
+        site.start_all(but=[stage])
+        broken = site.start(stage, poison=poison, metrics_port=port)
+        await site.publish(lines)
+        audit = await audited(site)
+        assert [len(several) for several in audit.set_aside.values()] == [stage == one for one in STAGES]
+        told = dict(audit.log[DEADLETTERS][0][-1].headers)
+        assert re.search(rb"ZeroDivisionError, traceback [0-9a-f]{12}", told[MESSAGE] or b"")
+        assert HOUSEHOLD not in told
+        page = await asyncio.to_thread(_metrics, port)
+        assert f'hearthwatch_internal_errors_total{{stage="{stage}"}} 1' in page
+        assert not any(poison.encode() in state for state in audit.expected_states["household"].values())
+        await broken.leave()
+        fixed = site.start(stage)
+        await fixed.signals.wait("claimed")
+        out = await hearthwatch(site, "deadletters", "requeue", "--reason", INTERNAL_ERROR, "--yes")
+        assert "1 sent again, 0 not." in out
+        again = await audited(site)
+        assert sum(poison.encode() in state for state in again.expected_states["household"].values()) == 1
 
 
 def _metrics(port: int) -> str:

@@ -5,26 +5,31 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import redis
 
 from agents.app import STAGES, StageName
 from deploy.local import Stack
 from tests.faults.audit import audited
 from tests.faults.processes import Running
-from tests.faults.site import Site, load, opened
+from tests.faults.site import DEADLINE, Site, load, opened
 from tests.faults.test_brokers import restart
+from tests.faults.test_redis import rebuilt
 from tests.faults.worker import Fault
 
 MINUTES = float(os.environ.get("SOAK_MINUTES", "0"))
 SEED = int(os.environ.get("SOAK_SEED", "1"))
 MOMENTS = (
     "decided", "sent", "commit-asked", "commit-answered", "committed", "claim-asked", "claim-answered",
-    "claimed", "moving", "moved", "drained",
+    "claimed", "moving", "moved", "drained", "snapshot",
 )  # fmt: skip
+FAULTS = ("death", "death", "death", "zombie", "broker", "redis", "full", "change")
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(int(MINUTES * 60) + 1800)]
 
@@ -39,48 +44,74 @@ class Soak:
         self.workers: dict[StageName, Running] = {}
 
     async def round(self, number: int) -> None:
-        lines = load(30, 400, seed=self.chance.randrange(1 << 30))
-        self.workers = self.site.start_all()
+        lines = load(30, 12_000, seed=self.chance.randrange(1 << 30))
+        self.workers = self.site.start_all(snapshot_seconds=1.0)
         for one in self.workers.values():
             await one.signals.wait("claimed", timeout=60)
         await self.site.rig.producer()  # a client has to find a broker once; from then on it waits for one
-        publishing = asyncio.ensure_future(self.site.publish(lines))
-        for _ in range(self.chance.randint(1, 4)):
-            fault = self.chance.choice(
-                (self.death, self.death, self.death, self.zombie, self.broker, self.redis)
-            )
-            print(f"round {number}: {fault.__name__}", flush=True)
-            await fault()
+        enough = asyncio.Event()
+        publishing = asyncio.ensure_future(self.site.pour(lines, enough))
+        for _ in range(self.chance.randint(1, 5)):
+            await self.flows(publishing)
+            fault = self.chance.choice(FAULTS)
+            print(f"round {number}: {fault}", flush=True)
+            await getattr(self, fault)()
             self.supervise()
-        await publishing
+        await self.flows(publishing)
+        if self.chance.random() < 0.25:
+            print(f"round {number}: emptied, and rebuilt", flush=True)
+            await self.emptied()
+        enough.set()
+        count = await publishing
+        if self.chance.random() < 0.5:
+            await self.site.at_rest()
+            days = [day for day in (await self.site.days()).values() if day is not None]
+            await self.site.tick(max(days) + self.chance.randint(1, 40))
         audit = await audited(self.site)
-        print(f"round {number}: agrees; repeats {dict(audit.repeats)}", flush=True)
+        print(f"round {number}: {count} lines, agrees; repeats {dict(audit.repeats)}", flush=True)
+
+    async def flows(self, publishing: asyncio.Future[int]) -> None:
+        """Wait until household workers commit some times: a fault is to strike a system at work."""
+        commits = asyncio.ensure_future(self.commits(self.chance.randint(1, 30)))
+        either: list[asyncio.Future[Any]] = [commits, publishing]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if publishing.done():  # it failed, or had no more
+            commits.cancel()
+            publishing.result()
+        else:
+            await commits
+
+    async def commits(self, count: int) -> None:
+        heard = self.site.heard
+        for _ in range(count):
+            await heard.wait(
+                "committed", lambda facts: facts["worker"].startswith("household"), DEADLINE, len(heard.seen)
+            )
 
     def supervise(self) -> None:
         """Start again who has left: a worker that finds no broker when it starts says so, and leaves."""
         for stage, one in self.workers.items():
             if one.exited.is_set():
-                self.workers[stage] = self.site.start(stage)
+                self.workers[stage] = self.start(stage)
 
     async def death(self) -> None:
         stage = self.chance.choice(STAGES)
         self.workers[stage].kill()
         moment = self.chance.choice(MOMENTS)
-        victim = self.site.start(stage, Fault(moment, self.chance.randint(1, 4)), max_part=20)
-        # Not every moment comes: a stage that has nothing to do any more commits nothing.
-        ends = [asyncio.ensure_future(victim.exited.wait()), asyncio.ensure_future(self.site.at_rest())]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for end in ends:
-            end.cancel()
-        await asyncio.gather(*ends, return_exceptions=True)
+        victim = self.start(stage, Fault(moment, self.chance.randint(1, 4)), max_part=20)
+        # Not every moment comes: without another worker nothing is drained.
+        await asyncio.wait([asyncio.ensure_future(victim.exited.wait())], timeout=5)
         victim.kill()
-        self.workers[stage] = self.site.start(stage)
+        self.workers[stage] = self.start(stage)
+
+    def start(self, stage: StageName, *faults: Fault, **options: Any) -> Running:
+        return self.site.start(stage, *faults, snapshot_seconds=1.0, **options)
 
     async def zombie(self) -> None:
         stage = self.chance.choice(STAGES)
         zombie = self.workers[stage]
         zombie.send(signal.SIGSTOP)
-        self.workers[stage] = rival = self.site.start(stage)
+        self.workers[stage] = rival = self.start(stage)
         await rival.signals.wait("claimed")
         zombie.send(signal.SIGCONT)
 
@@ -91,6 +122,33 @@ class Soak:
     async def redis(self) -> None:
         await asyncio.to_thread(self.stack.kill, "valkey")
         await restart(self.stack)
+
+    async def full(self) -> None:
+        """No memory is left for a while."""
+        with redis.Redis(port=self.stack.valkey.port) as admin:
+            admin.config_set("maxmemory", 1_000_000)
+            try:
+                seen = len(self.site.heard.seen)
+                await self.site.heard.wait("redis-refused-write", timeout=60, after=seen)
+            finally:
+                admin.config_set("maxmemory", 0)
+
+    async def change(self) -> None:
+        """A worker comes, and the one that was there leaves in good order."""
+        stage = self.chance.choice(STAGES)
+        before = self.workers[stage]
+        self.workers[stage] = self.start(stage)
+        before.send(signal.SIGTERM)
+
+    async def emptied(self) -> None:
+        """Redis loses everything, and is made again while the workers wait."""
+        await asyncio.to_thread(self.stack.kill, "valkey")
+        shutil.rmtree(self.stack.valkey.folder / "data")
+        await restart(self.stack)
+        seen = len(self.site.heard.seen)
+        await self.site.heard.wait("stopped", timeout=60, after=seen)
+        await rebuilt(self.site)
+        self.supervise()
 
 
 async def test_random_faults(own_stack: Stack, tmp_path: Path) -> None:
@@ -108,16 +166,19 @@ async def test_random_faults(own_stack: Stack, tmp_path: Path) -> None:
             await Soak(site, own_stack, chance).round(number)
 
 
-async def test_a_worker_that_is_killed_every_five_seconds(site: Site) -> None:
-    """For a minute; the others go on, and so does the partition that it held."""
-    site.start_all(but=["household"])
-    lines = load(40, 1500)
-    publishing = asyncio.ensure_future(site.publish(lines))
+@pytest.mark.parametrize("stage", STAGES)
+async def test_a_worker_that_is_killed_every_five_seconds(site: Site, stage: StageName) -> None:
+    """For a minute, under load; each time it has got on, and so do the others."""
+    site.start_all(but=[stage])
+    enough = asyncio.Event()
+    publishing = asyncio.ensure_future(site.pour(load(40, 8000), enough))
     for _ in range(12):
-        victim = site.start("household", instance="static", max_part=5)
+        victim = site.start(stage, instance="static", max_part=5)
         done, _ = await asyncio.wait([asyncio.ensure_future(victim.exited.wait())], timeout=5)
         assert not done, victim.last_lines()
+        assert any(name == "committed" for name, _ in victim.signals.seen), victim.last_lines()
         victim.kill()
-    site.start("household", instance="static")
+    site.start(stage, instance="static")
+    enough.set()
     await publishing
     await audited(site)

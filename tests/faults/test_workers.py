@@ -76,16 +76,22 @@ async def test_a_death_in_the_middle_of_a_long_tick(site: Site) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("moment", ["drained", "claimed"])
-async def test_a_death_in_the_middle_of_a_rebalance(site: Site, moment: str) -> None:
-    """The one that gives partitions up, or the one that takes them over, dies while it does."""
-    site.start_all(but=["household"])
-    first = site.start("household", *([Fault("drained")] if moment == "drained" else []), max_part=20)
+async def test_a_death_in_the_middle_of_a_rebalance(site: Site, stage: StageName, moment: str) -> None:
+    """The one that gives partitions up, or the one that takes them over, dies while it does, under load."""
+    site.start_all(but=[stage])
+    first = site.start(stage, *([Fault("drained")] if moment == "drained" else []), max_part=20)
     await first.signals.wait("claimed")
-    publishing = asyncio.ensure_future(site.publish(load()))
+    enough = asyncio.Event()
+    publishing = asyncio.ensure_future(site.pour(load(40, 3000), enough))
     await first.signals.wait("committed")
-    second = site.start("household", *([Fault("claimed")] if moment == "claimed" else []))
+    second = site.start(stage, *([Fault("claimed")] if moment == "claimed" else []))
     await (first if moment == "drained" else second).fault()
+    left = second if moment == "drained" else first
+    goes_on = len(left.signals.seen)
+    await left.signals.wait("committed", after=goes_on)
+    enough.set()
     await publishing
     await audited(site)
 

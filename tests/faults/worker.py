@@ -34,14 +34,24 @@ from agents.lanes import Lane, Part
 from agents.metrics import StageMetrics
 from agents.redis_link import RedisLink, Script
 from agents.signals import Signals
+from agents.snapshots import Snapshots
 from agents.stage import Engine
+from agents.surroundings import Surroundings
 from agents.ticks import Midnights
-from rules import household
+from rules import household, person
 from rules.policy import Policy
 from rules.policy_file import read_policy
 from streams.catalog import Catalog
 from streams.catalog_file import read_catalog
-from streams.records import HOUSEHOLD_FACTS, Release, decode_household_record
+from streams.envelope import Decoder
+from streams.records import (
+    HOUSEHOLD_FACTS,
+    PassingRecord,
+    Release,
+    decode_household_record,
+    decode_person_record,
+    encode,
+)
 
 ROOT = Path(__file__).parents[2]
 SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
@@ -63,8 +73,8 @@ class Order:
     Attributes:
         options: of :class:`agents.app.WorkerConfig`, beside catalogue and policy.
         sweep_chunk: households that catch up at once; few, so that a tick is long.
-        poison: id of an event that the household step fails on.
-        clock_ahead_seconds: by how much the process's clock is wrong.
+        poison: id of an event that the stage's step fails on.
+        clock_ahead_seconds: by how much the process's clock jumps at its first commit.
     """
 
     stage: StageName
@@ -114,20 +124,36 @@ def main(order: Order, pipe: Connection) -> None:
     logging.basicConfig(
         format="%(asctime)s %(name)s %(levelname)s %(message)s", level=logging.INFO, force=True
     )
-    if order.clock_ahead_seconds:
-        right = time.time
-        time.time = lambda: right() + order.clock_ahead_seconds
-        Midnights.__init__.__kwdefaults__["now"] = time.time
     signals = Piped(pipe, order.faults)
     watch(signals)
+    if order.clock_ahead_seconds:
+        jump(signals, order.clock_ahead_seconds)
     if order.sweep_chunk is not None:
         agents.household.SWEEP_CHUNK = order.sweep_chunk  # type: ignore[misc]
     if order.poison is not None:
-        poison(order.poison)
+        poison(order.stage, order.poison)
     catalog, policy = files()
     options = {"catalog": catalog, "policy": policy, **order.options}
     agents.app.Worker = partial(Worker, signals=signals)  # type: ignore[assignment,misc]
     run_worker(order.stage, WorkerConfig(**options))
+
+
+def jump(signals: Signals, seconds: float) -> None:
+    """Let the process's clock jump, for all that asks it, at the first commit."""
+    right, emit = time.time, signals.emit
+    wrong = False
+
+    def emitting(name: str, **facts: Any) -> None:
+        nonlocal wrong
+        emit(name, **facts)
+        if name == "committed" and not wrong:
+            wrong = True
+            emit("clock-jumped")
+
+    signals.emit = emitting  # type: ignore[method-assign]
+    time.time = lambda: right() + seconds if wrong else right()
+    for one in (Midnights, Surroundings, Snapshots):
+        one.__init__.__kwdefaults__["now"] = time.time  # type: ignore[misc]
 
 
 def watch(signals: Signals) -> None:
@@ -194,17 +220,34 @@ def _is_move(engine: Engine, value: bytes | None) -> bool:
     return engine.stage.name == "person" and isinstance(decode_household_record(value or b""), Release)
 
 
-def poison(id: str) -> None:
-    """Let the household step fail on one event."""
-    step = household.step
+def poison(stage: StageName, id: str) -> None:
+    """Let what a stage decides fail on one event."""
 
-    def broken(state: Any, message: Any, **options: Any) -> Any:
-        event = getattr(message, "event", None)
-        if event is not None and event.id == id:
-            raise ZeroDivisionError
-        return step(state, message, **options)
+    def failing(step: Any, at: int) -> Any:
+        def broken(*positional: Any, **named: Any) -> Any:
+            if id_of(positional[at]) == id:
+                raise ZeroDivisionError
+            return step(*positional, **named)
 
-    agents.household.household.step = broken  # type: ignore[assignment]
+        return broken
+
+    if stage == "intake":
+        Decoder.record = failing(Decoder.record, 2)  # type: ignore[method-assign]
+    elif stage == "person":
+        person.step = failing(person.step, 1)
+        person.pass_on = failing(person.pass_on, 0)
+    else:
+        household.step = failing(household.step, 1)
+
+
+def id_of(message: Any) -> str | None:
+    """The id of the event in a record of a department or between the stages."""
+    if isinstance(message, bytes):
+        return str(json.loads(message)["id"])
+    if isinstance(message, PassingRecord):
+        message = decode_person_record(encode(message))
+    event = getattr(message, "event", None)
+    return None if event is None else str(event.id)
 
 
 files()  # where this module is preloaded, every process has them from the start
