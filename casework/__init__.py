@@ -1,0 +1,1 @@
+"""From a warning to help: cases, alerts and assistance. Pure: no Kafka, no Redis, no wall clock."""
