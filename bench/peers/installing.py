@@ -24,7 +24,12 @@ HERE: Final = ROOT / "bench" / "peers"
 REQUIREMENTS: Final = HERE / "requirements.txt"
 MAVEN_PROJECT: Final = HERE / "kafka_streams"
 #: What each Python peer imports first.
-PYTHON_PEERS: Final = {"floor": "confluent_kafka", "quix": "quixstreams", "bytewax": "bytewax"}
+PYTHON_PEERS: Final = {
+    "floor": "confluent_kafka",
+    "quix": "quixstreams",
+    "quix-slow": "quixstreams",
+    "bytewax": "bytewax",
+}
 _TOLD_LINES: Final = 3
 
 

@@ -40,10 +40,10 @@ class Load:
         window: records in one window of the figures.
     """
 
-    households: int = 24_000
-    bills: int = 212_000
-    warm_up: int = 120_000
-    window: int = 35_000
+    households: int = 60_000
+    bills: int = 530_000
+    warm_up: int = 300_000
+    window: int = 70_000
     seed: int = 1
 
     @classmethod
@@ -74,6 +74,13 @@ class Load:
         if len(marks) < 2:
             raise ValueError(f"{self.records} records hold no window of {self.window} after {self.warm_up}")
         return [*marks[:-1], self.records]
+
+    @property
+    def few_marks(self) -> list[int]:
+        """For a program that would take minutes: soon after the households are there, four short windows."""
+        window = max(1, self.window // 14)
+        begin = self.arrivals + 2 * window
+        return [begin + window * number for number in range(5)]
 
 
 def records(load: Load) -> Iterator[KeyValue]:

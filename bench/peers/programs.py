@@ -11,9 +11,6 @@ from bench.peers.installing import Installed
 
 Kind = Literal["ours", "python", "java", "faust"]
 
-#: Seconds between two commits of the peers that have such a setting: a longer time favours them.
-COMMIT_SECONDS: Final = 1.0
-
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -24,6 +21,7 @@ class Program:
         title: for people.
         durable: what becomes of states and of warnings when the machine stops.
         module: of a Python peer; the store of a Kafka Streams one.
+        commit_seconds: between two commits, where that is set.
         times: how many times our stage is meant to be quicker.
     """
 
@@ -32,6 +30,7 @@ class Program:
     kind: Kind
     durable: str
     module: str = ""
+    commit_seconds: float | None = None
     times: float | None = None
 
     def command(self, installed: Installed, order: dict[str, Any]) -> tuple[list[str], str]:
@@ -39,7 +38,7 @@ class Program:
         if self.kind == "java":
             arguments = [
                 order["kafka"], order["facts"], order["warnings"], order["group"], order["folder"],
-                self.module, str(round(order["commit_seconds"] * 1000)), str(order["records"]),
+                self.module, str(round((self.commit_seconds or 0.1) * 1000)), str(order["records"]),
                 ",".join(map(str, order["marks"])),
             ]  # fmt: skip
             return [
@@ -53,30 +52,40 @@ class Program:
         return {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 
+_KAFKA_STREAMS: Final = "exact (exactly_once_v2); changelog on Kafka, "
+
 PROGRAMS: Final = (
     Program(
         "hearthwatch", "hearthwatch, household stage", "ours",
-        "exact; state and offset in one fenced commit in Valkey, its log and snapshots on Kafka",
+        "exact; state and offset in one fenced commit in Valkey, log and snapshots on Kafka",
     ),
     Program(
         "kafka-streams", "Kafka Streams 4.1, in memory", "java",
-        "exact (exactly_once_v2); state in memory, changelog on Kafka", "memory", 2.0,
+        _KAFKA_STREAMS + "committed every 100 ms; until then no warning is seen", "memory", 0.1, 2.0,
     ),
     Program(
         "kafka-streams-rocksdb", "Kafka Streams 4.1, RocksDB", "java",
-        "exact (exactly_once_v2); state in RocksDB, changelog on Kafka", "rocksdb", 2.0,
+        _KAFKA_STREAMS + "committed every 100 ms; until then no warning is seen", "rocksdb", 0.1, 2.0,
+    ),
+    Program(
+        "kafka-streams-slow", "the same in memory, 1 s", "java",
+        _KAFKA_STREAMS + "committed every second; until then no warning is seen", "memory", 1.0,
     ),
     Program(
         "quix", "Quix Streams", "python",
-        "exact (exactly-once); state in RocksDB, changelog on Kafka", "quix", 2.0,
+        "exact (exactly-once); RocksDB, changelog on Kafka, committed every 100 ms", "quix", 0.1, 2.0,
+    ),
+    Program(
+        "quix-slow", "the same, 1 s", "python",
+        "exact (exactly-once); committed every second: until then no warning is seen", "quix", 1.0,
     ),
     Program(
         "bytewax", "Bytewax with recovery", "python",
-        "state exact, in SQLite of one machine; warnings at least once", "bytewax_flow",
+        "state in SQLite of one machine, written every second; warnings at least once", "bytewax_flow", 1.0,
     ),
     Program(
         "faust", "Faust as documented", "faust",
-        "at least once, counts may repeat; state in memory, changelog on Kafka", "", 15.0,
+        "at least once, what is counted may repeat; state in memory, changelog on Kafka", "", None, 15.0,
     ),
     Program(
         "floor", "confluent-kafka and a dict", "python",
