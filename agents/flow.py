@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from agents.ledger import Ledger, Position
-from streams.errors import BrokerUnavailableError, TransportError
+from streams.errors import TransportError
+from streams.kafka_reach import no_broker
 
 _FIRST_LOOK_SECONDS: Final = 0.02
 _LONGEST_LOOK_SECONDS: Final = 0.5
@@ -40,8 +41,7 @@ class Flow:
                 await client.start()
             except (KafkaError, OSError) as error:
                 await client.stop()
-                at = self._kafka.get("bootstrap_servers")
-                raise BrokerUnavailableError(f"no Kafka broker answers at {at}: {error}") from error
+                raise await asyncio.to_thread(no_broker, self._kafka) from error
             self._client = client
         return self._client
 

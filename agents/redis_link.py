@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import os
 import random
 import ssl
 import time
@@ -159,8 +160,7 @@ class RedisLink:
                 waited = time.monotonic() - began
                 if self._closed or (self._patience is not None and waited + delay > self._patience):
                     raise RedisUnavailableError(
-                        f"Redis at {self._where()} does not answer: {error};"
-                        " is it running, and is its address right?"
+                        f"Redis at {self._where()} does not answer ({cause_of(error)}): {_REMEDIES[reason]}"
                     ) from error
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
                 delay = min(delay * 2, LONGEST_DELAY_SECONDS)
@@ -267,6 +267,25 @@ def _passing(error: BaseException) -> str | None:
         word = str(error).split(" ", 1)[0]
         return "refused-write" if word in _PASSING else None
     return "lost"
+
+
+_REMEDIES: Final = {
+    "lost": "start the embedded one with `hearthwatch local up`, or name yours with HEARTHWATCH_REDIS_URL",
+    "loading": "wait until it has read its data",
+    "refused-write": "see whether its memory or disk is full, or it is a replica",
+}
+"""What a person can do, by the word of :func:`_passing`."""
+
+
+def cause_of(error: BaseException) -> str:
+    """Why, in a few words: the system's where there are any, otherwise the client's first line."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno).lower()
+        cause = cause.__cause__ or cause.__context__
+    told = str(error).strip().splitlines()
+    return told[0].rstrip(".") if told else type(error).__name__
 
 
 class _Quick:

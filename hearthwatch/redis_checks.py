@@ -9,7 +9,7 @@ from typing import Any
 
 import redis.exceptions
 
-from agents.redis_link import RedisHome, connect
+from agents.redis_link import RedisHome, cause_of, connect
 from hearthwatch.checks import Finding, skew_finding
 from hearthwatch.connections import redis_home, uses_local_redis
 from hearthwatch.settings import Settings
@@ -44,7 +44,7 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
         fix = "see that it runs, and the HEARTHWATCH_REDIS_* settings"
         if uses_local_redis(settings):
             fix = "`hearthwatch local up` starts it"
-        yield Finding("redis", "fail", f"{where} does not answer ({_first_line(error)})", fix)
+        yield Finding("redis", "fail", f"{where} does not answer ({cause_of(error)})", fix)
         return
     for name, info, theirs, before, after in facts:
         yield from judge(settings, name, info)
@@ -116,8 +116,3 @@ async def _facts(home: RedisHome) -> list[tuple[str, dict[str, Any], float, floa
 def _single(answer: Any, name: str) -> Any:
     """A cluster client answers by node name even when one node was asked."""
     return answer[name] if isinstance(answer, dict) and name in answer else answer
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

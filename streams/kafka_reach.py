@@ -17,7 +17,11 @@ from typing import Any
 import aiokafka.errors
 from aiokafka.conn import AIOKafkaConnection
 
+from streams.errors import BrokerUnavailableError
+
 STEP_TIMEOUT_SECONDS = 5.0
+REMEDY = "start the embedded one with `hearthwatch local up`, or name yours with HEARTHWATCH_KAFKA_BOOTSTRAP"
+"""What a person can do where no broker answers."""
 _OPTIONS = (
     "security_protocol",
     "ssl_context",
@@ -25,6 +29,18 @@ _OPTIONS = (
     "sasl_plain_username",
     "sasl_plain_password",
 )
+
+
+def no_broker(arguments: Mapping[str, Any]) -> BrokerUnavailableError:
+    """The error for a client of aiokafka that got no connection: the address, why, and what to do.
+
+    Args:
+        arguments: the client's: ``bootstrap_servers`` and security.
+    """
+    servers = arguments.get("bootstrap_servers") or ()
+    bootstrap = servers if isinstance(servers, str) else ",".join(servers)
+    why = why_not(bootstrap, arguments) or "it answers now, but did not a moment ago"
+    return BrokerUnavailableError(f"no Kafka broker answers at {bootstrap} ({why}): {REMEDY}")
 
 
 def why_not(bootstrap: str, options: Mapping[str, Any]) -> str | None:

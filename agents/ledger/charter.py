@@ -114,11 +114,16 @@ class KafkaCharter:
             await self._within(self._write(records), "write")
 
     async def _within(self, work: Coroutine[Any, Any, None], what: str) -> None:
-        from aiokafka.errors import KafkaError
+        from aiokafka.errors import KafkaConnectionError, KafkaError
+
+        from streams.kafka_reach import no_broker
 
         try:
             async with asyncio.timeout(self._timeout):
                 await work
+        except KafkaConnectionError as error:
+            await self._close()
+            raise await asyncio.to_thread(no_broker, self._options) from error
         except (KafkaError, TimeoutError, OSError) as error:
             await self._close()
             raise BrokerUnavailableError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.errors import BrokerUnavailableError, TransportError
+from streams.kafka_reach import no_broker
 
 _FETCH_BYTES: Final = 8_388_608
 _PIECE: Final = 10_000
@@ -41,8 +43,7 @@ class Log:
                 await client.start()
             except (KafkaError, OSError) as error:
                 await client.stop()
-                at = self._kafka.get("bootstrap_servers")
-                raise BrokerUnavailableError(f"no Kafka broker answers at {at}: {error}") from error
+                raise await asyncio.to_thread(no_broker, self._kafka) from error
             self._client = client
         return self._client
 

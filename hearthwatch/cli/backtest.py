@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 import click
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from hearthwatch.cli.output import Lines, keep_apart
 from rules.backtest import Backtest, Rejection, read_lines
 from rules.backtest_jobs import ParallelBacktest
 from rules.calendar import day_from_text
@@ -31,7 +32,10 @@ MOST_REJECTIONS_SHOWN = 20
 @click.option("--catalog", required=True, type=click.Path(path_type=Path), help="Who may send what (YAML).")
 @click.option("--policy", required=True, type=click.Path(path_type=Path), help="The rules (YAML).")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Where the warnings go, one per line."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Where the warnings go, one per line; - for standard output.",
 )
 @click.option(
     "--scores", type=click.Path(path_type=Path), help="Where the final scores go, one household per line."
@@ -67,23 +71,25 @@ def backtest(
     Rejected lines are named on standard error and do not stop the run.
     """
     last_day = parse_day(until)
+    keep_apart(
+        (events, catalog, policy), (("--out", out), ("--scores", scores), ("--rejections", rejections))
+    )
+    if as_json and "-" in map(str, (out, scores, rejections)):
+        raise InputError("--json: standard output has lines of another kind already; give it a file")
     read = read_catalog(catalog)
     rules = read_policy(policy, read)
     run = Backtest(read, rules) if jobs == 1 else ParallelBacktest(read, rules, jobs)
-    with open_events(events) as file, _Output(out) as warnings_file, _Output(rejections) as rejections_file:
+    with open_events(events) as file, Lines(out) as warnings_file, Lines(rejections) as rejections_file:
         for line, value in enumerate(with_progress(file), start=1):
             rejection = run.feed(line, value)
             if rejection is not None:
                 _report(rejection, run.rejected)
-                rejections_file.write(
-                    {"line": rejection.line, "reason": rejection.reason, "message": rejection.message}
-                )
+                rejections_file.write(orjson.dumps(rejection))
         run.finish(last_day)
-        for warning in run.warnings:
-            warnings_file.write_bytes(warning.body)
-    with _Output(scores) as scores_file:
-        for score in run.scores() if scores is not None else ():
-            scores_file.write(score)
+        warnings_file.write_all(warning.body for warning in run.warnings)
+    if scores is not None:
+        with Lines(scores) as scores_file:
+            scores_file.write_all(orjson.dumps(score) for score in run.scores())
     if run.rejected > MOST_REJECTIONS_SHOWN:
         click.echo(f"... {run.rejected} rejected lines in all", err=True)
     summary = {"accepted": run.accepted, "rejected": run.rejected, "warnings": len(run.warnings)}
@@ -138,31 +144,3 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 def _report(rejection: Rejection, count: int) -> None:
     if count <= MOST_REJECTIONS_SHOWN:
         click.echo(f"line {rejection.line}: {rejection.reason}: {rejection.message}", err=True)
-
-
-class _Output:
-    """A file of JSON lines; without a path what is written is dropped."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
-
-    def __enter__(self) -> Self:
-        if self._path is not None:
-            try:
-                self._file = self._path.open("wb")
-            except OSError as error:
-                raise InputError(f"{self._path}: cannot be written: {error.strerror}") from None
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def write(self, value: dict[str, object]) -> None:
-        if self._file is not None:
-            self.write_bytes(orjson.dumps(value))
-
-    def write_bytes(self, value: bytes) -> None:
-        if self._file is not None:
-            self._file.write(value + b"\n")

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from hearthwatch.cli.output import Lines
 from hearthwatch.settings import load_settings
 from streams.catalog_file import read_catalog
 from streams.district import FIRST_DAY, District, district_lines
 from streams.errors import InputError
 
-LINES_A_BLOCK = 2_000
+LINES_SHOWN_EVERY = 2_000
 
 
 @click.group()
@@ -71,16 +70,10 @@ def district(
         raise InputError(f"--begins: `{begins}` is no date: expected YYYY-MM-DD") from None
     made = District(households, events, seed, first, days)
     lines = _with_progress(district_lines(made, read_catalog(catalog or load_settings().catalog)), made)
-    if str(out) == "-":
-        if as_json:
-            raise InputError("--json: standard output holds the events already; give --out a file")
-        count = _write(lines, sys.stdout.buffer)
-    else:
-        try:
-            with out.open("wb") as file:
-                count = _write(lines, file)
-        except OSError as error:
-            raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+    if as_json and str(out) == "-":
+        raise InputError("--json: standard output holds the events already; give --out a file")
+    with Lines(out) as file:
+        count = file.write_all(lines)
     summary = {
         "lines": count,
         "households": households,
@@ -94,20 +87,6 @@ def district(
         click.echo(f"{count:,} lines, {households:,} households, {made.length_days} days in {out}", err=True)
 
 
-def _write(lines: Iterator[bytes], file: BinaryIO) -> int:
-    count = 0
-    block: list[bytes] = []
-    for line in lines:
-        block.append(line)
-        if len(block) == LINES_A_BLOCK:
-            count += len(block)
-            file.write(b"\n".join(block) + b"\n")
-            block.clear()
-    if block:
-        file.write(b"\n".join(block) + b"\n")
-    return count + len(block)
-
-
 def _with_progress(lines: Iterator[bytes], made: District) -> Iterator[bytes]:
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -117,6 +96,6 @@ def _with_progress(lines: Iterator[bytes], made: District) -> Iterator[bytes]:
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("events", total=made.households * 6 + made.events)
         for count, line in enumerate(lines):
-            if count % LINES_A_BLOCK == 0:
+            if count % LINES_SHOWN_EVERY == 0:
                 progress.update(task, completed=count)
             yield line

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from hearthwatch.cli.output import Lines
 from hearthwatch.settings import load_settings
 from streams.catalog_file import read_catalog
 from streams.envelope import Decoder
@@ -30,7 +31,10 @@ def import_group() -> None:
 )
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Where the events go (JSON lines)."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Where the events go; - for standard output.",
 )
 @click.option(
     "--catalog", type=click.Path(path_type=Path), help="Who may send what (YAML); default: the setting."
@@ -44,6 +48,8 @@ def synthea(folder: Path, out: Path, catalog: Path | None, as_json: bool) -> Non
     Persons are put into households and dollars scaled to yuan as examples/README.md says; ids are
     pseudonyms that are the same every time.
     """
+    if as_json and str(out) == "-":
+        raise InputError("--json: standard output holds the events already; give --out a file")
     read = read_catalog(catalog or load_settings().catalog)
     console = Console(stderr=True)
     columns = (TextColumn("rows"), BarColumn(), MofNCompleteColumn())
@@ -63,10 +69,8 @@ def synthea(folder: Path, out: Path, catalog: Path | None, as_json: bool) -> Non
         except DecodeError as error:
             rejected += 1
             click.echo(f"event {number}: {error}", err=True)
-    try:
-        out.write_bytes(b"".join(line + b"\n" for line in imported.lines))
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+    with Lines(out) as file:
+        file.write_all(imported.lines)
     if as_json:
         click.echo(orjson.dumps(_summary(imported, rejected)).decode())
     else:

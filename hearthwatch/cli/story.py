@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import orjson
 
+from hearthwatch.cli.output import Lines
 from hearthwatch.settings import load_settings
 from rules.backtest import Backtest
 from rules.calendar import day_from_text
@@ -56,7 +57,10 @@ def run(paths: tuple[Path, ...], catalog: Path | None, policy: Path | None, as_j
 @story.command(epilog="Example: hearthwatch story events examples/stories --out stories.jsonl")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE|FOLDER ...")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Where the events go (JSON lines)."
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Where the events go; - for standard output.",
 )
 @click.option("--catalog", type=click.Path(path_type=Path), help="Who may send what; default: the setting.")
 @click.option("--policy", type=click.Path(path_type=Path), help="The rules; default: the setting.")
@@ -64,10 +68,8 @@ def events(paths: tuple[Path, ...], out: Path, catalog: Path | None, policy: Pat
     """Write the events of stories, one per line, in order of arrival."""
     _, _, stories = _read(paths, catalog, policy)
     lines = in_order(stories)
-    try:
-        out.write_bytes(b"".join(line + b"\n" for line in lines))
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written: {error.strerror}") from None
+    with Lines(out) as file:
+        file.write_all(lines)
     click.echo(f"{len(lines)} events of {len(stories)} stories in {out}", err=True)
 
 

@@ -10,6 +10,7 @@ from hearthwatch.settings import load_settings
 from tests.bad_input.running import Program
 
 PACKAGED = load_settings()
+STORIES = Path(__file__).parents[2] / "examples" / "stories"
 
 
 def changed(source: Path, to: Path, *replacements: tuple[str, str]) -> Path:
@@ -115,6 +116,61 @@ def test_an_empty_file_backtests_to_nothing(unstarted: Program) -> None:
     assert (unstarted.folder / "warnings.jsonl").read_bytes() == b""
 
 
+@pytest.mark.parametrize("option", ["--out", "--scores", "--rejections"])
+@pytest.mark.parametrize("over", ["events", "a link to them", "catalogue", "policy"])
+def test_a_backtest_never_writes_over_what_it_reads(unstarted: Program, option: str, over: str) -> None:
+    folder = unstarted.folder
+    events, linked = folder / "events.jsonl", folder / "linked.jsonl"
+    events.write_bytes(b"{}\n")
+    linked.hardlink_to(events)
+    catalog = changed(PACKAGED.catalog, folder / "catalog.yaml")
+    policy = changed(PACKAGED.policy, folder / "policy.yaml")
+    target = {"events": events, "a link to them": linked, "catalogue": catalog, "policy": policy}[over]
+    before = target.read_bytes()
+    options = {"--catalog": str(catalog), "--policy": str(policy), "--out": "warnings.jsonl"}
+    options[option] = str(target)
+    done = unstarted.run("backtest", str(events), *(word for pair in options.items() for word in pair))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{option}: `")
+    assert target.read_bytes() == before
+    assert not (folder / "warnings.jsonl").exists()
+
+
+def test_a_backtest_never_writes_two_things_into_one_file(unstarted: Program) -> None:
+    (unstarted.folder / "events.jsonl").write_bytes(b"{}\n")
+    done = unstarted.run("backtest", "events.jsonl", *_more("backtest"), "--scores", "./warnings.jsonl")
+    assert done.returncode == 2
+    assert (
+        done.stderr.strip() == "--scores: `warnings.jsonl` is written by this command too: name another file"
+    )
+
+
+@pytest.mark.parametrize("option", ["--out", "--scores", "--rejections"])
+def test_a_full_disk_is_one_clear_line(unstarted: Program, option: str) -> None:
+    events = unstarted.folder / "events.jsonl"
+    assert unstarted.run("story", "events", str(STORIES), "--out", str(events)).returncode == 0
+    with events.open("ab") as file:
+        file.write(b"{}\n")
+    words = _more("backtest")
+    words = [*words[:-1], "/dev/full"] if option == "--out" else [*words, option, "/dev/full"]
+    done = unstarted.run("backtest", str(events), *words)
+    assert done.returncode == 2
+    told = [line for line in done.stderr.splitlines() if not line.startswith("line ")]
+    assert told == ["/dev/full: cannot be written: No space left on device"]
+
+
+def test_lines_go_to_standard_output_on_request(unstarted: Program) -> None:
+    told = unstarted.run("story", "events", str(STORIES), "--out", "-")
+    events = unstarted.folder / "events.jsonl"
+    events.write_text(told.stdout, "utf-8")
+    words = _more("backtest")
+    warnings = unstarted.run("backtest", str(events), *words[:-1], "-")
+    assert unstarted.run("backtest", str(events), *words).returncode == 0
+    assert warnings.stdout
+    assert warnings.stdout == (unstarted.folder / "warnings.jsonl").read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -125,6 +181,9 @@ def test_an_empty_file_backtests_to_nothing(unstarted: Program) -> None:
         ["deadletters", "list"],
         ["household", "show", "h1"],
         ["tick", "--until", "2026-01-01", "--timeout", "5"],
+        ["ledger", "show"],
+        ["log", "export", "--household", "h1"],
+        ["rebuild"],
     ],
     ids=" ".join,
 )
@@ -136,6 +195,7 @@ def test_a_broker_that_is_not_there_is_one_clear_line(unstarted: Program, comman
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     assert len(lines) == 1, done.stderr
     assert "127.0.0.1:1" in lines[0]
+    assert "`hearthwatch local up`" in lines[0]
     assert events.read_bytes() == b'{"source":"/wuchang/health"}\n'
 
 
