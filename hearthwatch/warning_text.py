@@ -78,7 +78,7 @@ def reason_text(message: dict[str, Any], policy: Policy, language: Language = "e
     named = list(reasons)[:MOST_REASONS]
     more = len(reasons) - len(named)
     if language == "zh":
-        return ";".join(named) + (f"(另有{more}项)" if more else "")
+        return "；".join(named) + (f"（另有{more}项）" if more else "")
     return "; ".join(named) + (f" (and {more} more)" if more else "")
 
 

@@ -45,6 +45,7 @@ class IndicatorShown:
     measure: int | float | None
     measured: str
     floor: str | None
+    floor_title: str
     facts: tuple[FactShown, ...]
 
 
@@ -98,6 +99,7 @@ def explain(home: Household, rules: Rules, catalog: Catalog, *, language: Langua
     facts = _facts_by_name(home)
     for entry in because(home, rules, day):
         indicator = by_id[entry["indicator"]]
+        floor = None if indicator.floor is None else policy.levels[indicator.floor]
         shown = tuple(_fact_shown(given, facts, catalog, language) for given in entry["facts"])
         entries[entry["dimension"]].append(
             IndicatorShown(
@@ -109,7 +111,8 @@ def explain(home: Household, rules: Rules, catalog: Catalog, *, language: Langua
                 points=entry["points"],
                 measure=entry["measure"],
                 measured=measured_text(indicator, entry["measure"], language),
-                floor=policy.levels[indicator.floor].id if indicator.floor is not None else None,
+                floor=None if floor is None else floor.id,
+                floor_title="" if floor is None else text(floor.title, language, floor.id),
                 facts=shown,
             )
         )
@@ -194,19 +197,23 @@ _UNITS: dict[Language, dict[str, str]] = {
     },
     "zh": {"yuan": "{}元", "days": "{}天", "percent": "{}%", "facts": "{}次", "members": "{}人"},
 }
+_OF_ONE = {"days": "{} day", "facts": "once", "members": "{} member"}
+"""English units of exactly one."""
 
 
 def measured_text(indicator: Indicator, measure: float | None, language: Language) -> str:
     """A measure with its unit."""
-    units = _UNITS[language]
     if measure is None:
-        return "no income to compare with" if language == "en" else "分母为零"
+        return "what to compare with is 0" if language == "en" else "比较基数为零"
     number = f"{measure:,}" if isinstance(measure, int) else f"{measure:,.2f}".rstrip("0").rstrip(".")
     if indicator.measure is None:
-        return units["percent" if indicator.share else "members"].format(number)
-    if indicator.percent_of is not None:
-        return units["percent"].format(number)
-    return units[_unit(indicator.measure)].format(number) if _unit(indicator.measure) else number
+        unit = "percent" if indicator.share else "members"
+    else:
+        unit = "percent" if indicator.percent_of is not None else _unit(indicator.measure)
+    if not unit:
+        return number
+    form = _OF_ONE.get(unit) if language == "en" and measure == 1 else None
+    return (form or _UNITS[language][unit]).format(number)
 
 
 def _unit(measure: Measure) -> str:
@@ -236,7 +243,8 @@ def _english(e: Explanation) -> list[str]:
     for m in e.members:
         years = "age unknown" if m.age is None else f"{m.age} years"
         people.append(f"{m.id} ({m.role}, {years}{', ' + m.sex if m.sex else ''})")
-    lines.append(f"{len(e.members)} members: {', '.join(people)}." if people else "It has no members.")
+    counted = "1 member" if len(people) == 1 else f"{len(people)} members"
+    lines.append(f"{counted}: {', '.join(people)}." if people else "It has no members.")
     for d in e.dimensions:
         if not d.indicators:
             continue
@@ -245,10 +253,10 @@ def _english(e: Explanation) -> list[str]:
         lines.append(f"{d.title}: {d.points} of at most {d.cap} points{note}.")
         for i in d.indicators:
             who = f" {i.person}:" if i.person else ""
-            floor = f" This alone holds the level at {i.floor} or above." if i.floor else ""
+            floor = f" This alone holds the level at {i.floor_title} or above." if i.floor else ""
             lines.append(f"  {i.points:+d}{who} {i.because} (measured: {i.measured}).{floor}")
             lines += [
-                f"      {f.day} {f.title}{_data(f)}: {f.department}, {f.subject}, event {f.id}"
+                f"      {f.day} {f.title}{_data(f, 'en')}: {f.department}, {f.subject}, event {f.id}"
                 for f in i.facts
             ]
     return lines
@@ -256,39 +264,42 @@ def _english(e: Explanation) -> list[str]:
 
 def _chinese(e: Explanation) -> list[str]:
     where = f"社区{e.community}" if e.community else "社区未知"
-    level = f"等级:{e.level_title or e.level}" if e.level else "未达预警等级"
-    lines = [f"家庭{e.household}({where})在{e.day}得{e.score}分(满分100),{level}。"]
+    level = f"等级：{e.level_title or e.level}" if e.level else "未达预警等级"
+    lines = [f"家庭{e.household}（{where}）在{e.day}得{e.score}分（满分100），{level}。"]
     people = []
     for m in e.members:
         years = "年龄未知" if m.age is None else f"{m.age}岁"
-        sex = {"female": ",女", "male": ",男"}.get(m.sex or "", "")
-        people.append(f"{m.id}({MEMBER_ZH.get(m.role, m.role)},{years}{sex})")
-    lines.append(f"成员{len(e.members)}人:{'、'.join(people)}。" if people else "没有成员。")
+        sex = {"female": "，女", "male": "，男"}.get(m.sex or "", "")
+        people.append(f"{m.id}（{MEMBER_ZH.get(m.role, m.role)}，{years}{sex}）")
+    lines.append(f"成员{len(e.members)}人：{'、'.join(people)}。" if people else "没有成员。")
     for d in e.dimensions:
         if not d.indicators:
             continue
         given = sum(i.points for i in d.indicators)
-        note = "" if given == d.points else f";各项指标合计{given}分"
-        lines.append(f"{d.title}:{d.points}分(上限{d.cap}分){note}。")
+        note = "" if given == d.points else f"；各项指标合计{given}分"
+        lines.append(f"{d.title}：{d.points}分（上限{d.cap}分）{note}。")
         for i in d.indicators:
-            who = f"{i.person}:" if i.person else ""
-            floor = f"仅此一项即不低于{i.floor}级。" if i.floor else ""
-            lines.append(f"  {i.points:+d} {who}{i.because}({i.measured})。{floor}")
+            who = f"{i.person}：" if i.person else ""
+            floor = f"仅此一项即不低于“{i.floor_title}”。" if i.floor else ""
+            lines.append(f"  {i.points:+d} {who}{i.because}（{i.measured}）。{floor}")
             lines += [
-                f"      {f.day} {f.title}{_data(f)}:{f.department},{f.subject},事件{f.id}" for f in i.facts
+                f"      {f.day} {f.title}{_data(f, 'zh')}：{f.department}，{f.subject}，事件{f.id}"
+                for f in i.facts
             ]
     return lines
 
 
-def _data(fact: FactShown) -> str:
+def _data(fact: FactShown, language: Language) -> str:
     if not fact.data:
         return ""
-    return " [" + ", ".join(f"{name} {_shown(value)}" for name, value in fact.data.items()) + "]"
+    fields = (f"{name} {value_text(value, language)}" for name, value in fact.data.items())
+    return f" [{'，'.join(fields) if language == 'zh' else ', '.join(fields)}]"
 
 
-def _shown(value: object) -> str:
+def value_text(value: object, language: Language) -> str:
+    """The value of a field as people write it."""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return {"en": ("no", "yes"), "zh": ("否", "是")}[language][value]
     if isinstance(value, float):
         return f"{value:,.2f}".rstrip("0").rstrip(".")
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -21,7 +21,7 @@ from hearthwatch.settings import Settings, load_settings
 from rules import household as core
 from rules.calendar import day_text
 from rules.compile import Rules
-from rules.explain import Explanation, explain, sentences, shown_data, text
+from rules.explain import Explanation, explain, sentences, shown_data, text, value_text
 from rules.known import Known
 from rules.state import Household
 from rules.words import Language
@@ -37,10 +37,10 @@ WORDS: dict[Language, dict[str, str]] = {
         "without": "judged without it: the program failed on this event (dead letters, internal-error)",
     },
     "zh": {
-        "timeline": "事实(最新在前)", "day": "日期", "who": "对象", "what": "内容", "by": "来源",
-        "fields": "数据", "spent": "保留但不计(已更正、已撤回,或为撤回本身)",
+        "timeline": "事实（最新在前）", "day": "日期", "who": "对象", "what": "内容", "by": "来源",
+        "fields": "数据", "spent": "保留但不计（已更正、已撤回，或为撤回本身）",
         "waiting": "正从其他家庭转入", "none": "没有事实。",
-        "without": "评估时未计入:程序处理该事件时出错(死信,internal-error)",
+        "without": "评估时未计入：程序处理该事件时出错（死信，internal-error）",
     },
 }  # fmt: skip
 
@@ -193,7 +193,7 @@ def _print(
     for heading in ("day", "who", "what", "by", "fields"):
         table.add_column(words[heading], overflow="fold", no_wrap=heading == "day")
     for one in entries:
-        fields = ", ".join(f"{name}={value}" for name, value in one.data.items())
+        fields = ", ".join(f"{name} {value_text(value, language)}" for name, value in one.data.items())
         row = (one.day, one.subject, one.title, one.department, fields)
         table.add_row(*(Text(cell) for cell in row), style=None if one.counts else "dim")
     console.print(table)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rules.backtest import Backtest
-from rules.explain import explain, sentences
+from rules.explain import Language, explain, measured_text, sentences, value_text
 from rules.household import Household
 from tests.rules.a_policy import DAY_ZERO, Events, catalog, rules
 
@@ -66,3 +68,31 @@ def test_a_cap_is_told_where_it_cuts() -> None:
         run.take(made.fact("health.ill", f"p{number}", 1, severity=3))
     text = "\n".join(sentences(explain(run.households["A"], RULES, CATALOG)))
     assert "health: 60 of at most 60 points; the indicators give 75." in text
+
+
+@pytest.mark.parametrize(
+    ("id", "language", "measures"),
+    [
+        ("jobless", "en", ["1 day", "2 days"]),
+        ("old", "en", ["1 member", "2 members"]),
+        ("bills", "en", ["1 %", "2 %"]),
+        ("old", "zh", ["1人", "2人"]),
+    ],
+)
+def test_a_measure_of_one_is_told_as_one(id: str, language: Language, measures: list[str]) -> None:
+    (indicator,) = [one for one in RULES.policy.indicators if one.id == id]
+    assert [measured_text(indicator, one, language) for one in (1, 2)] == measures
+
+
+@pytest.mark.parametrize(
+    ("value", "english", "chinese"),
+    [
+        (True, "yes", "是"),
+        (False, "no", "否"),
+        (28400.0, "28,400", "28,400"),
+        (0.5, "0.5", "0.5"),
+        ("a", "a", "a"),
+    ],
+)
+def test_values_are_told_as_people_write_them(value: object, english: str, chinese: str) -> None:
+    assert (value_text(value, "en"), value_text(value, "zh")) == (english, chinese)
