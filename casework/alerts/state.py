@@ -1,0 +1,168 @@
+"""What dispatch remembers of a district, and how it is written down.
+
+msgpack arrays in an order that follows from the inputs alone, so that a replay gives the same bytes. The
+versions of the format are those of :mod:`rules.state_format`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from casework.alerts.alert import Alert
+from casework.alerts.intents import Fate, MessageKind
+from casework.alerts.silences import Silence
+from rules.state_format import unreadable
+
+NEVER: Final = 2**62
+"""An instant that never comes."""
+
+
+class Waiting(msgspec.Struct, array_like=True):
+    """An alert that nobody has been told of yet.
+
+    Attributes:
+        since: when it came to this team.
+        until: not before: the end of quiet hours or of a silence.
+        silence: the silence that holds it; empty: none.
+    """
+
+    alert: Alert
+    since: int
+    until: int
+    silence: str = ""
+
+
+class Told(msgspec.Struct, array_like=True):
+    """An alert that was told and that nobody has acknowledged.
+
+    Attributes:
+        next: when it is told again.
+        left: how often it still is.
+    """
+
+    alert: Alert
+    next: int
+    left: int
+
+
+class Group(msgspec.Struct, array_like=True):
+    """The alerts of one community for one team.
+
+    Attributes:
+        last: when a message of it was last made; negative: never.
+        due: when there is something to do, or :data:`NEVER`.
+    """
+
+    team: str
+    community: str
+    waiting: list[Waiting] = []
+    told: list[Told] = []
+    last: int = -1
+    due: int = NEVER
+
+
+class Digest(msgspec.Struct, array_like=True):
+    """Alerts beyond a channel's rate, for one team.
+
+    Attributes:
+        last: when a digest of it was last made; negative: never.
+    """
+
+    team: str
+    channel: str
+    alerts: list[Alert] = []
+    last: int = -1
+    due: int = NEVER
+
+
+class Message(msgspec.Struct, array_like=True):
+    """A message on its way.
+
+    Attributes:
+        crew: the members on call when it was first tried.
+        pending: recipients that have not got it by this channel and may yet; the channel itself is "".
+        flying: those of them who are being sent to.
+        lost: members that did not get it by this channel, for the next one.
+        reached: somebody has got it.
+        tries: attempts by this channel so far.
+        rounds: how often all channels of the last team failed.
+        due: the next attempt; while it flies, when it is given up for lost.
+        retry_after: how long the other side asked to wait.
+        over: ids of alerts that were replaced or resolved while they flew, to (how, by what): they are told
+            once, if at all.
+    """
+
+    id: str
+    team: str
+    kind: MessageKind
+    alerts: list[Alert]
+    channel: str = ""
+    crew: list[str] = []
+    pending: list[str] = []
+    flying: list[str] = []
+    lost: list[str] = []
+    reached: bool = False
+    tries: int = 0
+    rounds: int = 0
+    due: int = NEVER
+    retry_after: int = 0
+    over: dict[str, tuple[Fate, str]] = {}
+
+
+class State(msgspec.Struct, array_like=True):
+    """All that dispatch remembers of one key.
+
+    Attributes:
+        now: the latest instant that it has decided at.
+        made: number of messages so far.
+        groups: by ``<team>/<community>``; digests: by ``<team>/<channel>``; messages: by id.
+        rates: channel id to when its allowance is whole again (:mod:`casework.alerts.rate`).
+        seen: ids of alerts that came, to when, the oldest first.
+    """
+
+    now: int = 0
+    made: int = 0
+    groups: dict[str, Group] = {}
+    digests: dict[str, Digest] = {}
+    messages: dict[str, Message] = {}
+    rates: dict[str, int] = {}
+    silences: list[Silence] = []
+    seen: dict[str, int] = {}
+
+    def dues(self) -> Iterator[int]:
+        """All instants at which there is something to do."""
+        for group in self.groups.values():
+            yield group.due
+        for digest in self.digests.values():
+            yield digest.due
+        for message in self.messages.values():
+            yield message.due
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(State).decode
+
+
+def next_due(state: State) -> int:
+    """When dispatch has to be woken, if nothing else comes; :data:`NEVER` where nothing waits."""
+    return min(state.dues(), default=NEVER)
+
+
+def encode(state: State) -> bytes:
+    """A state as bytes."""
+    return _pack(state)
+
+
+def decode(raw: bytes) -> State:
+    """A state from its bytes.
+
+    Raises:
+        StateFormatError: a newer program wrote them, or they are damaged.
+    """
+    try:
+        return _unpack(raw)
+    except msgspec.DecodeError as error:
+        raise unreadable(raw, "district's alerts") from error
