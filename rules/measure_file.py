@@ -305,11 +305,9 @@ def _across(node: Node, what: str, types: Types, tier: str | None, source: Sourc
             )
         return None
     if tier == "person":
-        source.fault(node.key("across"), "`across` has a meaning at household tier only")
+        source.fault(across_node, "`across` has a meaning at household tier only")
         return None
     if types.about_person is False:
-        source.fault(
-            node.key("across"), "`across` has no meaning here: the types are about households, not members"
-        )
+        source.fault(across_node, "`across` has no meaning here: the types are about households, not members")
         return None
     return cast("Across | None", across_node.choice("across", _ACROSS))

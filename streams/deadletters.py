@@ -17,8 +17,7 @@ REASON: Final = "__streams.errors.exception"
 MESSAGE: Final = "__streams.errors.message"
 HEADERS: Final = (ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET, REASON, MESSAGE)
 HOUSEHOLD: Final = "hearthwatch.household"
-"""Of an `internal-error` of the household stage: which household is judged without the event."""
-_OURS: Final = frozenset({*HEADERS, HOUSEHOLD})
+"""The last header of an `internal-error` of the household stage: which household is judged without the event."""
 
 #: The live system's own reason: an accepted event that the program failed on, set aside for a later try.
 INTERNAL_ERROR: Final = "internal-error"
@@ -45,7 +44,7 @@ def dead_letter_headers(
         household: which household has to do without the event.
     """
     return [
-        *(header for header in headers if header[0] not in _OURS),
+        *(header for header in headers if header[0] not in HEADERS),
         (ORIGIN_TOPIC, topic.encode()),
         (ORIGIN_PARTITION, str(partition).encode()),
         (ORIGIN_OFFSET, str(offset).encode()),
@@ -115,7 +114,12 @@ def read_dead_letter(
     headers: Sequence[tuple[str, bytes | None]],
 ) -> DeadLetter:
     """Take a record of ``deadletters`` apart; never fails, whatever was written there."""
-    ours = {name: value or b"" for name, value in headers if name in _OURS}
+    ours = {name: value or b"" for name, value in headers if name in HEADERS}
+    household = None
+    # A sender may use the name too; that header belongs to the event.
+    if ours.get(REASON) == INTERNAL_ERROR.encode() and headers[-1][0] == HOUSEHOLD:
+        *headers, (_, last) = headers
+        household = (last or b"").decode(errors="replace")
     return DeadLetter(
         partition,
         offset,
@@ -125,8 +129,8 @@ def read_dead_letter(
         _origin(ours),
         key,
         value,
-        tuple(header for header in headers if header[0] not in _OURS),
-        ours[HOUSEHOLD].decode(errors="replace") if HOUSEHOLD in ours else None,
+        tuple(header for header in headers if header[0] not in HEADERS),
+        household,
     )
 
 

@@ -173,12 +173,12 @@ CASES: Cases = {
         ["percent_of lacks the key `across`"],
     ),
     "across at person tier": (
-        [("within: 90d", "⟦across: sum")],
+        [("within: 90d", "across: ⟦sum")],
         ["`across` has a meaning at household tier only"],
     ),
-    "across over household types": ([(FLAT, f"{FLAT}\n    ⟦across: sum")], ["`across` has no meaning here"]),
+    "across over household types": ([(FLAT, f"{FLAT}\n    across: ⟦sum")], ["`across` has no meaning here"]),
     "across of percent_of over household types": (
-        [(FLAT, f"{FLAT}\n    percent_of: {{from: benefit.ended, ⟦across: sum}}")],
+        [(FLAT, f"{FLAT}\n    percent_of: {{from: benefit.ended, across: ⟦sum}}")],
         ["`across` has no meaning here"],
     ),
     "unknown across": ([("across: per_member", "across: ⟦mean")], ["unknown across `mean`"]),

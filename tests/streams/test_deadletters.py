@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -104,3 +105,21 @@ def test_an_internal_error_names_the_household_that_has_to_do_without() -> None:
     letter = read_dead_letter(partition=0, offset=0, timestamp_ms=0, key=None, value=None, headers=told)
     assert letter.household == letter.as_row()["household"] == "H1"
     assert letter.headers == ()
+
+
+@pytest.mark.parametrize("household", [None, b"H1"])
+def test_a_sender_may_use_the_household_header_too(household: bytes | None) -> None:
+    theirs = [("hearthwatch.household", b"theirs"), ("a", b"1")]
+    headers = dead_letter_headers(
+        theirs,
+        topic="life.health",
+        partition=0,
+        offset=1,
+        reason="bad-data" if household is None else "internal-error",
+        message="$: x",
+        household=household,
+    )
+    assert headers[:2] == theirs
+    letter = read_dead_letter(partition=0, offset=1, timestamp_ms=0, key=None, value=None, headers=headers)
+    assert list(letter.headers) == theirs
+    assert letter.household == (None if household is None else "H1")
