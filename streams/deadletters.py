@@ -17,7 +17,7 @@ REASON: Final = "__streams.errors.exception"
 MESSAGE: Final = "__streams.errors.message"
 HEADERS: Final = (ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET, REASON, MESSAGE)
 HOUSEHOLD: Final = "hearthwatch.household"
-"""The last header of an `internal-error` of the household stage: which household is judged without the event."""
+"""The last header of an `internal-error` of the household stage: the household judged without the event."""
 
 #: The live system's own reason: an accepted event that the program failed on, set aside for a later try.
 INTERNAL_ERROR: Final = "internal-error"

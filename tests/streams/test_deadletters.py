@@ -104,7 +104,7 @@ def test_an_internal_error_names_the_household_that_has_to_do_without() -> None:
     )  # fmt: skip
     letter = read_dead_letter(partition=0, offset=0, timestamp_ms=0, key=None, value=None, headers=told)
     assert letter.household == letter.as_row()["household"] == "H1"
-    assert letter.headers == ()
+    assert letter.headers == (("hearthwatch.household", b"forged"),)
 
 
 @pytest.mark.parametrize("household", [None, b"H1"])
