@@ -1,4 +1,4 @@
-"""Working days: National Day with its make-up days, years that nobody has announced, and hours of the clock."""
+"""Working days: National Day with its make-up days, years nobody has announced, hours of the clock."""
 
 from __future__ import annotations
 

@@ -1,0 +1,115 @@
+"""Clocks of a case: when what is too late, and which tier is told next.
+
+A clock that was met stands still. What is late is told to the community, then to the street, then to the
+district, once each; the papers of a commitment are told once, and broken when they still do not come.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from casework.cases.book import LEVEL_CLOCKS, Book
+from casework.cases.case import TIERS, Case, Clock, ClockKind, Tier
+from casework.workdays import Due, Span
+
+#: Clocks that run again when a case becomes more urgent, though they were met: somebody has to answer for it
+#: anew, and to help with what is new. A visit and an assessment stand; only their running clocks are brought
+#: forward.
+RUN_AGAIN: Final[tuple[ClockKind, ...]] = ("acknowledge", "help")
+
+
+def start(case: Case, at: int, book: Book, kinds: tuple[ClockKind, ...] = LEVEL_CLOCKS) -> None:
+    """Let the clocks of the case's level run from now on; those that are there already begin anew."""
+    within = book.rules_of(case.level).within
+    for kind in kinds:
+        if kind in within:
+            _set(case, kind, book.due(at, within[kind]))
+
+
+def hurry(case: Case, at: int, book: Book) -> None:
+    """The case became more urgent: no clock runs longer than its new level allows from now on."""
+    within = book.rules_of(case.level).within
+    for kind in LEVEL_CLOCKS:
+        clock = case.clock(kind)
+        if kind not in within:
+            if clock is not None and clock.is_running:
+                clock.next = None if clock.overdue is None else clock.next
+            continue
+        due = book.due(at, within[kind])
+        if clock is None:
+            if kind in RUN_AGAIN or not _is_past(case, kind):
+                _set(case, kind, due)
+        elif not clock.is_running:
+            if kind in RUN_AGAIN:
+                _set(case, kind, due)
+        elif clock.overdue is None and due.instant < clock.due:
+            _set(case, kind, due)
+
+
+def bring_forward(case: Case, kind: ClockKind, at: int, span: Span, book: Book) -> None:
+    """A clock runs no longer than this from now on; one that is not there begins."""
+    clock = case.clock(kind)
+    due = book.due(at, span)
+    if clock is None or not clock.is_running or (clock.overdue is None and due.instant < clock.due):
+        _set(case, kind, due)
+
+
+def finish(case: Case, kind: ClockKind, at: int) -> None:
+    """A clock is met; one that does not run stays as it is."""
+    clock = case.clock(kind)
+    if clock is not None and clock.is_running:
+        clock.done = at
+        clock.next = None
+
+
+def stop(case: Case) -> None:
+    """The case is closed: what still runs is dropped."""
+    case.clocks = [clock for clock in case.clocks if not clock.is_running]
+
+
+def next_clock(case: Case, until: int) -> Clock | None:
+    """The clock on which something is to be told first, up to an instant; of several the first of all."""
+    running = [clock for clock in case.clocks if clock.next is not None and clock.next <= until]
+    return min(running, key=lambda clock: (clock.next, case.clocks.index(clock)), default=None)
+
+
+def pass_deadline(case: Case, clock: Clock, at: int, book: Book) -> Tier | None:
+    """A clock's next moment has come: note who knows, and when the next tier will.
+
+    Returns:
+        The tier that is told now; None: papers are not coming any more.
+    """
+    assert clock.next is not None
+    if clock.kind == "papers":
+        if clock.told:
+            clock.next = None
+            return None
+        clock.overdue, clock.told = clock.next, 1
+        clock.next = book.due(clock.due, book.commitment.grace).instant
+        return "community"
+    rules = book.rules_of(case.level)
+    if clock.overdue is None:
+        clock.overdue = clock.next
+    tier = TIERS[clock.told]
+    clock.told += 1
+    waits = (rules.street, rules.district)
+    if clock.told < len(TIERS):
+        # Never in the same moment as the tier before, even where the level has changed in between.
+        clock.next = max(book.due(clock.due, waits[clock.told - 1]).instant, clock.next + 1)
+    else:
+        clock.next = None
+    return tier
+
+
+def _set(case: Case, kind: ClockKind, due: Due) -> None:
+    clock = Clock(kind, due.instant, due.is_assumed, next=due.instant)
+    for place, other in enumerate(case.clocks):
+        if other.kind == kind:
+            case.clocks[place] = clock
+            return
+    case.clocks.append(clock)
+
+
+def _is_past(case: Case, kind: ClockKind) -> bool:
+    """Whether what a clock waits for was done before it was ever set."""
+    return (kind == "visit" and case.was_visited) or (kind == "assess" and case.assessment is not None)

@@ -1,0 +1,60 @@
+"""The cases step: one record of ``case.commands`` in, the next state and what others are told out.
+
+Pure: the record's own instant is the only clock, so a replay gives the same events, alerts and bytes. The
+live agent, a rebuild and the tests all call :func:`step`.
+"""
+
+from __future__ import annotations
+
+from casework.cases import clocks, commitment, staff, warned
+from casework.cases.book import Book
+from casework.cases.case import Household
+from casework.cases.commands import Command, Record, Tick, Unreadable, WarningPassed
+from casework.cases.work import Effects, Work
+
+
+def step(state: Household, record: Record, *, at: int, book: Book) -> tuple[Household, Effects]:
+    """Fold one record into one household.
+
+    What fell due before the record happens first, so when a tick comes makes no difference. Never raises.
+
+    Args:
+        state: is used up; decode the old bytes again for another try.
+        at: the record's instant in microseconds since 1970; before an earlier one it counts as that.
+    """
+    work = Work(state, at, book)
+    if isinstance(record, Tick):
+        # One of the future would let time pass that has not: it is ignored.
+        if record.instant <= work.at:
+            _catch_up(work, record.instant)
+        return state, work.effects
+    _catch_up(work, work.at)
+    if isinstance(record, WarningPassed):
+        warned.take(work, record)
+    elif isinstance(record, Command):
+        staff.take(work, record)
+    elif isinstance(record, Unreadable):
+        told = {"reason": "bad-data", "message": record.why}
+        work.aside(f"{record.id}-refused", "refused", told, None, None)
+    return state, work.effects
+
+
+def _catch_up(work: Work, until: int) -> None:
+    """Let every deadline up to an instant pass, in order."""
+    case = work.home.case
+    if case is None:
+        return
+    while (clock := clocks.next_clock(case, until)) is not None:
+        moment = clock.next
+        assert moment is not None
+        was_late = clock.told > 0
+        tier = clocks.pass_deadline(case, clock, moment, work.book)
+        about = {"clock": clock.kind, "due": clock.due, "assumed_calendar": clock.is_assumed}
+        if tier is None:
+            commitment.breach(work.home, case, moment, work.book)
+            event = work.event(case, "commitment.broken", case.state, about | {"reason": "papers"}, at=moment)
+            work.alert("escalated", event, case, to=case.community, tier="street")
+            continue
+        type = "escalated" if was_late else "overdue"
+        event = work.event(case, type, case.state, about | {"tier": tier}, at=moment)
+        work.alert("escalated", event, case, to=case.community, tier=tier)

@@ -1,0 +1,186 @@
+"""One step at work: the state is changed in place, what it leads to is collected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from casework.cases.book import Book
+from casework.cases.case import Case, Household, Tier
+from casework.cases.case_events import Alert, AlertKind, CaseEvent, Feedback, Ledger, Reason, remember
+from casework.cases.commands import Command
+from rules.calendar import instant_text
+
+_LAST: Final = 253_402_300_799_000_000
+"""The last second of the year 9999: no deadline is told beyond it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What a step leads to, each in the order in which it has to be sent."""
+
+    events: tuple[CaseEvent, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    feedback: tuple[Feedback, ...] = ()
+
+
+class Work:
+    """A household, the instant, the book, and what was said so far.
+
+    Attributes:
+        at: the record's instant, and never before the household's last event.
+    """
+
+    __slots__ = ("_alerts", "_events", "_feedback", "_ledger", "at", "book", "home")
+
+    def __init__(self, home: Household, at: int, book: Book) -> None:
+        self.home = home
+        self.at = max(at, home.at)
+        self.book = book
+        self._ledger = Ledger(home)
+        self._events: list[CaseEvent] = []
+        self._alerts: list[Alert] = []
+        self._feedback: list[Feedback] = []
+
+    @property
+    def effects(self) -> Effects:
+        return Effects(tuple(self._events), tuple(self._alerts), tuple(self._feedback))
+
+    # -- events ------------------------------------------------------------------------------------
+    def event(
+        self,
+        case: Case,
+        type: str,
+        before: str | None,
+        data: dict[str, Any] | None = None,
+        command: Command | None = None,
+        at: int | None = None,
+    ) -> CaseEvent:
+        """Say what became of a case; the state has been changed already.
+
+        Args:
+            before: the case's state before.
+            command: that is answered by it.
+            at: when it was; None: now.
+        """
+        at = self.at if at is None else at
+        case.version += 1
+        case.changed = at
+        self.home.at = max(self.home.at, at)
+        id = f"{case.id}-{case.version}"
+        if command is not None:
+            remember(self.home, command.id, (id, command.digest))
+        clocks: dict[str, str] = {
+            clock.kind: time_text(clock.due) for clock in case.clocks if clock.is_running
+        }
+        assumed = [clock.kind for clock in case.clocks if clock.is_running and clock.is_assumed]
+        return self._say(
+            CaseEvent(
+                id=id,
+                type=type,
+                household=self.home.id,
+                case=case.id,
+                version=case.version,
+                at=at,
+                actor=None if command is None else command.actor,
+                command=None if command is None else command.id,
+                before=before,
+                after=case.state,
+                community=case.community,
+                level=case.level,
+                data=(data or {}) | ({"assumed": assumed} if assumed else {}),
+                deadlines=clocks,
+                changes={},
+                book=self.book.id,
+            )
+        )
+
+    def aside(
+        self, id: str, type: str, data: dict[str, Any], command: Command | None, case: Case | None
+    ) -> None:
+        """Say what changed no case: a refusal, a repeated command, a warning where there is no case."""
+        self._say(
+            CaseEvent(
+                id=id,
+                type=type,
+                household=self.home.id,
+                case=None if case is None else case.id,
+                version=0 if case is None else case.version,
+                at=self.at,
+                actor=None if command is None else command.actor,
+                command=None if command is None else command.id,
+                before=None if case is None else case.state,
+                after=None if case is None else case.state,
+                community=self.home.community if case is None else case.community,
+                level=None if case is None else case.level,
+                data=data,
+                deadlines={},
+                changes={},
+                book=self.book.id,
+            )
+        )
+
+    def refuse(self, command: Command, reason: Reason, message: str, case: Case | None) -> None:
+        """Refuse a command; the refusal is remembered as its answer."""
+        id = f"{command.id}-refused"
+        remember(self.home, command.id, (id, command.digest))
+        self.home.at = max(self.home.at, self.at)
+        self.aside(id, "refused", {"reason": reason, "message": message}, command, case)
+
+    def _say(self, event: CaseEvent) -> CaseEvent:
+        # What it changed is everything since the event before.
+        said = msgspec.structs.replace(event, changes=self._ledger.changes(self.home))
+        self._events.append(said)
+        return said
+
+    # -- what others are told ----------------------------------------------------------------------
+    def alert(
+        self, kind: AlertKind, event: CaseEvent, case: Case, *, to: str | None, tier: Tier = "community"
+    ) -> None:
+        """Tell people of an event.
+
+        Args:
+            to: the community that is told, or whose street or district; None: the district desk.
+        """
+        running = [clock for clock in case.clocks if clock.is_running and clock.overdue is None]
+        first = min(running, key=lambda clock: clock.due, default=None)
+        self._alerts.append(
+            Alert(
+                id=f"{event.id}-{kind}",
+                kind=kind,
+                household=self.home.id,
+                case=case.id,
+                community=to,
+                tier=tier,
+                level=case.level,
+                because=sentences(case.because, self.book),
+                do_by=None if first is None else time_text(first.due),
+                what=None if first is None else first.kind,
+                at=time_text(event.at),
+            )
+        )
+
+    def feed_back(self, sent: list[Feedback]) -> None:
+        """Send events to the score."""
+        self._feedback += sent
+
+
+def sentences(because: dict[str, int], book: Book) -> dict[str, str]:
+    """Why, in a sentence a language: the dimensions with points, the most first; nothing of a person."""
+    dimensions = sorted((-points, dimension) for dimension, points in because.items() if points > 0)
+    titles = [book.dimensions[name] for _, name in dimensions if name in book.dimensions]
+    if not titles:
+        return {"en": "The household's situation has worsened.", "zh": "家庭状况出现变化。"}
+    english = [title["en"] for title in titles if "en" in title]
+    chinese = [title["zh"] for title in titles if "zh" in title]
+    return {
+        "en": f"Signs of difficulty: {', '.join(english).lower()}." if english else "",
+        "zh": f"{'、'.join(chinese)}方面出现困难迹象。" if chinese else "",
+    }
+
+
+def time_text(instant: int) -> str:
+    """An instant as others read it."""
+    return instant_text(min(instant, _LAST))
