@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from hearthwatch import __version__
+from hearthwatch.cli.groups import Group
 from hearthwatch.logs import log_to_stderr, quiet
 from streams.errors import FileFaults, HearthwatchError, InputError, TransportError
 
@@ -61,7 +62,7 @@ _OF_A_FILE = frozenset(
 """Faults of a file that a command was given or was to write, as far as it has no better words for them."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group whose commands are imported when they are asked for.
 
     A command whose module is not there is left out of the list and unknown when called; one whose module

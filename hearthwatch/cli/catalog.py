@@ -11,6 +11,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from hearthwatch.cli.groups import Group
 from hearthwatch.settings import load_settings
 from streams.asyncapi import asyncapi_document
 from streams.catalog import BUILT_IN_TYPES, RETRACTED, Catalog, EventType
@@ -30,7 +31,7 @@ _CATALOG = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group()
+@click.group(cls=Group)
 def catalog() -> None:
     """Check and show a catalogue: which department may send which event types."""
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hearthwatch.cli.groups import Group
 from hearthwatch.connections import kafka_connection
 from hearthwatch.settings import load_settings
 from streams.deadletter_topic import read_dead_letters
@@ -19,7 +20,7 @@ from streams.requeue import requeue as send_again
 from streams.timestamps import format_timestamp
 
 
-@click.group()
+@click.group(cls=Group)
 def deadletters() -> None:
     """Look at rejected events: they wait on the topic `deadletters`, byte for byte."""
 

@@ -11,6 +11,7 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from hearthwatch.cli.groups import Group
 from hearthwatch.cli.output import Lines
 from hearthwatch.settings import load_settings
 from streams.catalog_file import read_catalog
@@ -20,7 +21,7 @@ from streams.errors import InputError
 LINES_SHOWN_EVERY = 2_000
 
 
-@click.group()
+@click.group(cls=Group)
 def generate() -> None:
     """Make up events; nothing in them is about anybody."""
 

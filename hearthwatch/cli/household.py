@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hearthwatch.activated import rulebook
+from hearthwatch.cli.groups import Group
 from hearthwatch.connections import kafka_arguments, kafka_connection
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
@@ -61,7 +62,7 @@ class Entry:
     data: dict[str, Any]
 
 
-@click.group(epilog="Example: hearthwatch household show H-1042 --lang zh")
+@click.group(cls=Group, epilog="Example: hearthwatch household show H-1042 --lang zh")
 def household() -> None:
     """Look at a household in the running system."""
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from hearthwatch.cli.groups import Group
 from hearthwatch.cli.output import Lines
 from hearthwatch.settings import load_settings
 from streams.catalog_file import read_catalog
@@ -20,7 +21,7 @@ from streams.synthea import Imported, import_synthea
 ROWS_SHOWN_EVERY = 200
 
 
-@click.group("import")
+@click.group("import", cls=Group)
 def import_group() -> None:
     """Turn third-party data into events of the catalogue, one per line, in order of time."""
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from agents.ledger import Ledger, Position
 from hearthwatch.activated import activated
+from hearthwatch.cli.groups import Group
 from hearthwatch.connections import kafka_arguments
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
@@ -25,7 +26,7 @@ At = tuple[str, int]
 Work = Callable[[Ledger, str, Sequence[At]], Awaitable[Any]]
 
 
-@click.group(epilog="Example: hearthwatch ledger show")
+@click.group(cls=Group, epilog="Example: hearthwatch ledger show")
 def ledger() -> None:
     """Look at the ledger, or take it over after a consumer group was made anew."""
 

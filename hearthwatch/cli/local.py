@@ -24,13 +24,14 @@ from rich.table import Table
 from deploy.local import jars
 from deploy.local.stack import Progress as Report
 from deploy.local.stack import ServerStatus, as_json
+from hearthwatch.cli.groups import Group
 from hearthwatch.connections import local_stack
 from hearthwatch.settings import load_settings
 
 SERVERS = ("kafka", "valkey")
 
 
-@click.group(epilog="Example: hearthwatch local up && hearthwatch local status")
+@click.group(cls=Group, epilog="Example: hearthwatch local up && hearthwatch local status")
 def local() -> None:
     """Apache Kafka and Valkey for this machine, from pip packages alone.
 

@@ -9,6 +9,7 @@ from typing import BinaryIO
 import click
 
 from hearthwatch.activated import activated
+from hearthwatch.cli.groups import Group
 from hearthwatch.connections import kafka_connection
 from hearthwatch.running import in_force
 from hearthwatch.settings import load_settings
@@ -20,17 +21,24 @@ from streams.partition_log import PartitionLog
 from streams.records import HOUSEHOLD_FACTS, Activate, decode_household_record
 
 
-@click.group()
+@click.group(cls=Group)
 def log() -> None:
     """Look at the log that households are computed from."""
 
 
 @log.command(
-    epilog="Example: hearthwatch log export --household H-1042 > h.jsonl && hearthwatch backtest h.jsonl",
+    epilog="Example: hearthwatch log export --household H-1042 > h.jsonl && hearthwatch backtest h.jsonl "
+    "--catalog streams/catalogs/wuchang.yaml --policy rules/policies/wuchang.yaml --out warnings.jsonl",
 )
 @click.option("--household", "id", metavar="ID", required=True, help="Whose log.")
 @click.option(
-    "-o", "--output", type=click.File("wb"), default="-", help="Where to; standard output unless given."
+    "-o",
+    "--out",
+    "--output",
+    "output",
+    type=click.File("wb"),
+    default="-",
+    help="Where to; standard output unless given.",
 )
 def export(id: str, output: BinaryIO) -> None:
     """Write a household's log as events, for `hearthwatch backtest`.

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import orjson
 
+from hearthwatch.cli.groups import Group
 from hearthwatch.cli.output import Lines
 from hearthwatch.settings import load_settings
 from rules.backtest import Backtest
@@ -21,7 +22,7 @@ from streams.errors import Fault, FileFaults, InputError
 from streams.stories import Story, differences, in_order, read_stories, read_story
 
 
-@click.group()
+@click.group(cls=Group)
 def story() -> None:
     """Stories: what happens to one household, and the warnings that it should lead to.
 

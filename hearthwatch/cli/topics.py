@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from hearthwatch.cli.groups import Group
 from hearthwatch.connections import kafka_connection
 from hearthwatch.settings import Settings, load_settings
 from hearthwatch.topic_plan import planned_topics
@@ -34,7 +35,7 @@ _clock_option = click.option(
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group(epilog="Example: hearthwatch topics create && hearthwatch topics describe")
+@click.group(cls=Group, epilog="Example: hearthwatch topics create && hearthwatch topics describe")
 def topics() -> None:
     """Create the topics of the pipeline on the broker, or compare what is there.
 

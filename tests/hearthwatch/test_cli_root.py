@@ -65,6 +65,16 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"\n  {name}" in out
 
 
+@pytest.mark.parametrize("group", ["", *sorted(cli.COMMANDS)])
+def test_a_narrow_terminal_gets_whole_sentences(
+    group: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert cli.run([*([group] if group else []), "--help"]) == 0
+    _, _, commands = capsys.readouterr().out.partition("Commands:")
+    assert "..." not in commands
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["--version"]) == 0
     assert capsys.readouterr().out.strip().endswith(__version__)
