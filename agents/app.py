@@ -74,7 +74,7 @@ class WorkerConfig:
         metrics_host, metrics_port: where metrics are served; no port: nowhere.
         max_fetch: records in one fetch. max_part: in one commit, unless the stage's own number.
         max_outstanding: records that are fetched and not committed, before fetching waits.
-        cache_bytes: encoded states kept in memory for each partition.
+        cache_bytes: encoded states kept in memory, of all partitions together.
         snapshot_seconds: how long a change waits for its snapshot; None: no snapshots are taken.
         snapshot_states: one is taken earlier where a partition has written so many states.
     """
@@ -94,7 +94,7 @@ class WorkerConfig:
     max_fetch: int = 4_000
     max_part: int | None = None
     max_outstanding: int = 20_000
-    cache_bytes: int = 16_777_216
+    cache_bytes: int = 134_217_728
     session_seconds: float = 10.0
     activations: Sequence[Activation] = field(default=(), repr=False)
     snapshot_seconds: float | None = None

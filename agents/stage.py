@@ -49,7 +49,7 @@ class Engine:
     Args:
         prefix: begins the topics' names on the broker.
         max_part: records in one commit; what the stage says unless given.
-        cache_bytes: encoded states that are kept for each lane.
+        cache_bytes: encoded states that are kept, of all lanes together.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Engine:
         monitor: Monitor | None = None,
         signals: Signals | None = None,
         max_part: int | None = None,
-        cache_bytes: int = 16_777_216,
+        cache_bytes: int = 134_217_728,
     ) -> None:
         self.stage = stage
         self.ledger = ledger
@@ -322,7 +322,8 @@ class Engine:
         acked = self.producer.send()
         lane.remember(part.states)
         lane.pending.append(part)
-        lane.forget(self.cache_bytes)
+        # Its share; the others give theirs back with their next part.
+        lane.forget(self.cache_bytes // max(1, len(self.lanes)))
         part.task = lane.tail = self.spawn(self._finish(lane, part, acked, lane.tail))
 
     async def _finish(

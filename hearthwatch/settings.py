@@ -215,6 +215,9 @@ class Settings(BaseSettings):
         20_000, "a whole number, 100 to 10000000", _WORKERS, ge=100, le=10_000_000
     )
     """A partition that has written so many states gets its snapshots earlier."""
+    cache_megabytes: int = _setting(128, "a whole number, 1 to 65536", _WORKERS, ge=1, le=65_536)
+    """How much memory a worker takes for states that it has at hand, all partitions together; the rest of it
+    is some 150 MB."""
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "debug, info, warning or error", _WORKERS
     )

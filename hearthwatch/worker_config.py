@@ -60,5 +60,6 @@ def worker_config(
         metrics_port=metrics_port,
         snapshot_seconds=settings.snapshot_seconds,
         snapshot_states=settings.snapshot_states,
+        cache_bytes=settings.cache_megabytes * 1_048_576,
         activations=book.activations,
     )

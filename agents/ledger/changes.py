@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agents.ledger.ledger import Claim, Ledger
+from agents.ledger.packing import unpack_all
 from agents.redis_link import Script
 
 #: KEYS head, states, marks, counts, changed, taking. ARGV epoch. A partition from before changes were kept
@@ -139,9 +140,8 @@ async def take(ledger: Ledger, claim: Claim, limit: int, safe: Sequence[str] = (
     reply = await ledger.link.run(_TAKE, [head, states, _taking(changed)], [claim.epoch, limit, *safe])
     if reply[0] != b"OK":
         raise ledger.refused(claim, reply)
-    return Taken(
-        int(reply[1]), {name.decode(): state for name, state in zip(reply[2], reply[3], strict=True)}
-    )
+    states = unpack_all(reply[3])
+    return Taken(int(reply[1]), {name.decode(): state for name, state in zip(reply[2], states, strict=True)})
 
 
 async def end(ledger: Ledger, claim: Claim, began: float) -> None:

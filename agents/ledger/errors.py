@@ -13,6 +13,10 @@ class StaleClaimError(LedgerError):
     """A newer generation of the consumer group has claimed the partition already."""
 
 
+class LedgerDamagedError(LedgerError):
+    """A state in Redis is not what was stored there."""
+
+
 class LedgerMissingError(LedgerError):
     """The partition has started, but Redis does not know it: its state must be rebuilt, not begun anew."""
 

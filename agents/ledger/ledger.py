@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from agents.ledger.charter import CharterStore
 from agents.ledger.errors import FencedError, LedgerMissingError, StaleClaimError
-from agents.ledger.founding import check_made_with, found
+from agents.ledger.founding import check_format, check_made_with, found
+from agents.ledger.packing import pack, unpack, unpack_all
 from agents.ledger.scripts import ADOPT, CLAIM, COMMIT, DUE, LOAD, SCAN
 from agents.redis_link import Argument, RedisLink
 from streams.errors import LedgerError
@@ -186,7 +187,7 @@ class Ledger:
         reply = await self.link.run(LOAD, [at[0], at[1]], [claim.epoch, *keys])
         if reply[0] != b"OK":
             raise self.refused(claim, reply)
-        return reply[1] if len(reply) == 2 else [state for chunk in reply[1:] for state in chunk]
+        return unpack_all(state for chunk in reply[1:] for state in chunk)
 
     async def commit(
         self,
@@ -228,7 +229,7 @@ class Ledger:
             if state is None:
                 gone.append(key)
             else:
-                held += (key, state)
+                held += (key, pack(state))
         flat: list[Argument] = []
         for channel, (offset, index) in marks.items():
             flat += (channel, b"%d %d" % (offset, index))
@@ -298,10 +299,7 @@ class Ledger:
         """States as they stand, without a claim: for showing only, never to compute on."""
         if not keys:
             return []
-        states: list[bytes | None] = await self.link.call(
-            "HMGET", self.keys(stage, topic, partition)[1], *keys
-        )
-        return states
+        return unpack_all(await self.link.call("HMGET", self.keys(stage, topic, partition)[1], *keys))
 
     async def scan(self, stage: str, topic: str, partition: int) -> AsyncIterator[tuple[str, bytes]]:
         """All states of a partition, without a claim, in no order; one may come twice while others write."""
@@ -310,7 +308,7 @@ class Ledger:
         while True:
             reply = await self.link.run(SCAN, [key], [cursor, SCAN_COUNT])
             for name, state in zip(reply[1][::2], reply[1][1::2], strict=True):
-                yield name.decode(), state
+                yield name.decode(), unpack(state)
             cursor = reply[0]
             if int(cursor) == 0:
                 return

@@ -18,6 +18,7 @@ from agents.ledger.changes import Standing, standing_of
 from agents.ledger.errors import LedgerMismatchError
 from agents.ledger.ledger import Ledger
 from agents.redis_link import Argument, Script
+from agents.ledger.packing import pack, unpack_all
 from streams.errors import InputError, LedgerError
 
 _T = TypeVar("_T")
@@ -151,7 +152,9 @@ async def look(ledger: Ledger, place: Place, keys: list[str]) -> Look:
     reply = await ledger.link.run(_LOOK, [at[0], at[1], at[3]], keys)
     if reply[0] is None:
         raise LedgerError(f"{place} is gone from Redis")
-    return Look(int(reply[0]), reply[1], [None if day is None else int(float(day)) for day in reply[2]])
+    return Look(
+        int(reply[0]), unpack_all(reply[1]), [None if day is None else int(float(day)) for day in reply[2]]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +231,9 @@ class Restoring:
         link = self._ledger.link
         for pairs in _chunks(states.items()):
             await self._hold()
-            await link.call("HSET", self._keys[1], *(part for pair in pairs for part in pair))
+            await link.call(
+                "HSET", self._keys[1], *(part for key, state in pairs for part in (key, pack(state)))
+            )
         for due in _chunks(days.items()):
             await self._hold()
             await link.call("ZADD", self._keys[3], *(part for key, day in due for part in (day, key)))
