@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from agents.ledger.charter import CharterStore
 from agents.ledger.errors import FencedError, LedgerMissingError, StaleClaimError
-from agents.ledger.founding import check_format, check_made_with, found
+from agents.ledger.founding import check_made_with, found
 from agents.ledger.packing import pack, unpack, unpack_all
 from agents.ledger.scripts import ADOPT, CLAIM, COMMIT, DUE, LOAD, SCAN
 from agents.redis_link import Argument, RedisLink
