@@ -65,12 +65,14 @@ class Scope:
         indicators: id to tier (None where the tier itself is faulty) for ``points()`` and ``active()``;
             None where these have no meaning (``where``).
         perhaps: names that may be known or not, because what would tell is faulty.
+        without: where ``indicators`` is None, what is said of ``points()`` and ``active()``.
     """
 
     names: Mapping[str, Known]
     noun: str
     indicators: Mapping[str, str | None] | None = None
     perhaps: frozenset[str] = frozenset()
+    without: str = "has a meaning in `members` only"
 
 
 MEMBER_NAMES: Final[Mapping[str, Known]] = {
@@ -245,7 +247,7 @@ class _ConditionReader(Reader):
         self.take()
         self.expect(")", f"after `{function}({token.text}`")
         if self.scope.indicators is None:
-            self.fault(word, f"`{function}()` has a meaning in `members` only")
+            self.fault(word, f"`{function}()` {self.scope.without}")
             return None
         id_ = token.text[1:-1]
         if id_ not in self.scope.indicators:

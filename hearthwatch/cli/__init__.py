@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "ledger": "hearthwatch.cli.ledger:ledger",
     "local": "hearthwatch.cli.local:local",
     "log": "hearthwatch.cli.log:log",
+    "measures": "hearthwatch.cli.measures:measures",
     "policy": "hearthwatch.cli.policy:policy",
     "publish": "hearthwatch.cli.publish:publish",
     "rebuild": "hearthwatch.cli.rebuild:rebuild",

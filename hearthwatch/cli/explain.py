@@ -11,8 +11,11 @@ import orjson
 from hearthwatch.cli.backtest import open_events, parse_day, with_progress
 from hearthwatch.settings import load_settings
 from rules.backtest import Backtest
-from rules.explain import explain, sentences
+from rules.explain import Explanation, explain, sentences
+from rules.policy import Policy
 from rules.policy_file import read_policy
+from rules.words import Language
+from streams.catalog import Catalog
 from streams.catalog_file import read_catalog
 from streams.errors import InputError
 
@@ -68,6 +71,29 @@ def explain_command(
             click.echo(("\n" if at else "") + "\n".join(sentences(explanation, lang)))
     if not homes:
         click.echo("No household stands at a warning level.", err=True)
+
+
+def explained(
+    household: str, events: Path | None, until: str | None, language: Language
+) -> tuple[Explanation, Policy, Catalog]:
+    """One household's explanation, of the running system or after the events of a file; what it goes by too.
+
+    Raises:
+        InputError: there is no such household, or no such file.
+    """
+    if events is None:
+        if until is not None:
+            raise InputError("--until goes with --events.")
+        from hearthwatch.cli.household import live_household
+
+        home, rules, read = live_household(household)
+    else:
+        run = _run(events, None, None, parse_day(until))
+        rules, read = run.rules, run.decoder.catalog
+        if household not in run.households:
+            raise InputError(f"{events}: no accepted event concerns the household `{household}`")
+        home = run.households[household]
+    return explain(home, rules, read, language=language), rules.policy, read
 
 
 def _run(events: Path, catalog: Path | None, policy: Path | None, last_day: int | None) -> Backtest:
