@@ -3,14 +3,16 @@
     just bench
     .venv/bin/python -m bench [--rounds 3] [--households 6000] [--out FILE] [--no-picture]
 
-Writes ``bench/results/<date>-<cpu>.json``, prints a table, and draws ``docs/explanation/benchmark.svg``.
-It starts a broker and a Valkey server of its own, and takes some four minutes on an idle machine.
+Writes ``bench/results/<date>-<cpu>.json``, prints a table, and draws ``docs/explanation/benchmark.svg`` and
+``docs/explanation/latency.svg``. It starts brokers and Valkey servers of its own, and takes some eight
+minutes on an idle machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench import faust_documented, pipeline, step
+from bench import faust_documented, latency, latency_chart, pipeline, step
 from bench.chart import draw
 from bench.machine import ROOT, describe, result_name, today
 from streams.records import HOUSEHOLD_FACTS
 
 PICTURE = ROOT / "docs" / "explanation" / "benchmark.svg"
+LATENCY_PICTURE = ROOT / "docs" / "explanation" / "latency.svg"
 RESULTS = ROOT / "bench" / "results"
 
 #: Messages of a progress display in one round of the pipeline; a message more or less does no harm.
@@ -37,8 +40,9 @@ def run(
     *,
     faust_window: int = 5_000,
     pure_size: tuple[int, int] = (5_000, 60_000),
+    latencies: Sequence[latency.Scenario] = (),
 ) -> dict[str, Any]:
-    """Run (a), (b) and (c); their figures."""
+    """Run (a) to (d); their figures."""
     about = {"date": today(), **describe()}
     columns = (
         SpinnerColumn(),
@@ -82,6 +86,7 @@ def run(
         "step": pure,
         "pipeline": measured,
         "faust": faust,
+        "latency": latency.measure(latencies, lambda what: console.print(what, highlight=False)),
         "ratios": {
             "faust_to_household": faust_documented.ratio(faust["cpu_us"], summary["household"]["cpu_us"]),
             "to_json_loads": {stage: round(us / json_us, 1) for stage, us in medians.items()},
@@ -132,6 +137,8 @@ def show(result: dict[str, Any], console: Console) -> None:
         + ", ".join(f"{one['same_as_replay']} of {one['warnings_live']}" for one in agreement),
     ):
         console.print(line, highlight=False)
+    for line in latency.lines(result["latency"]):
+        console.print(line, highlight=False)
 
 
 def main() -> None:
@@ -146,12 +153,13 @@ def main() -> None:
     given = parser.parse_args()
     pipeline.end_on_sigterm()
     console = Console()
-    result = run(pipeline.Size(given.households), given.rounds, console)
+    result = run(pipeline.Size(given.households), given.rounds, console, latencies=latency.scenarios())
     out = given.out or RESULTS / result_name(result)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     if not given.no_picture:
         PICTURE.write_text(draw(result), "utf-8")
+        LATENCY_PICTURE.write_text(latency_chart.draw(result, result["latency"]), "utf-8")
     show(result, console)
     console.print(f"written: {out}", highlight=False)
 
