@@ -187,7 +187,10 @@ class Engine:
     async def run(self, batches: Any) -> None:
         """Take batches from Faust's stream until it ends."""
         async for batch in batches:
-            await self.take(batch)
+            try:
+                await self.take(batch)
+            finally:
+                self.consumer.taken()
 
     async def take(self, batch: Batch) -> None:
         """Work through one fetch; its partitions wait for Redis side by side."""

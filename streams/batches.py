@@ -25,13 +25,16 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streams.pace import Pace, PacedClient
 from streams.slices import Batch, PartitionOwner, Seat, Slice
 
 logger = logging.getLogger(__name__)
 
-#: A fetch of fewer records than this is followed by a linger, so that the next one finds more.
+#: After a fetch of fewer records than this the next one is asked for only when the owner has taken what came,
+#: and not before :data:`streams.pace.Pace` lets it, so that it finds more.
 SMALL_FETCH: Final = 1_000
-LINGER_SECONDS: Final = 0.010
+#: How long a batch may be worked on before the next one is asked for all the same.
+PATIENCE_SECONDS: Final = 10.0
 
 
 class Untouched(Codec):
@@ -89,6 +92,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     app: BatchApp
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.pace = Pace()
+
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         # Built here, because Faust fixes fetch_max_wait_ms at 1500 and the assignor at round robin, and
         # because the security settings of aiokafka then need no translation into Faust's and back.
@@ -112,7 +119,35 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             **self.app.kafka_options,
             **self.app.consumer_options,
         }
-        return aiokafka.AIOKafkaConsumer(**options)
+        return _PacedConsumer(self.pace, **options)
+
+    async def _fetch_records(
+        self, consumer: Any, active_partitions: set[TP], timeout: float | None = None,  # noqa: ASYNC109
+        max_records: int | None = None,
+    ) -> Any:  # fmt: skip
+        # Runs in the thread's loop. aiokafka asks for more as soon as its buffer is empty, which is here.
+        self.pace.want()
+        fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        if fetched:
+            self.pace.came(is_small=sum(map(len, fetched.values())) < SMALL_FETCH)
+        return fetched
+
+    def _verify_aiokafka_event_path(self, now: float, tp: TP) -> bool:
+        # In a fetch session the broker does not mention a partition of which there is nothing new.
+        return False
+
+
+class _PacedConsumer(aiokafka.AIOKafkaConsumer):
+    """Sends fetches when it is time for them."""
+
+    def __init__(self, pace: Pace, **options: Any) -> None:
+        super().__init__(**options)
+        self._pace = pace
+
+    async def start(self) -> None:
+        await super().start()
+        # No partition is assigned yet, so nothing was fetched.
+        self._fetcher._client = PacedClient(self._fetcher._client, self._pace)  # noqa: SLF001
 
 
 class _NoReadOffsets(dict[TP, int | None]):
@@ -137,7 +172,9 @@ class Consumer(driver.Consumer):
         self._outstanding = 0
         self._seeks = 0
         self._room = asyncio.Event()
-        self._fetch_at = 0.0
+        self._untaken = False
+        self._taken = asyncio.Event()
+        self._handed_out_at = 0.0
         self._claimed_generation: int | None = None
         self._claiming: dict[TP, asyncio.Task[None]] = {}
         self.overlapped_fetches = 0
@@ -229,6 +266,7 @@ class Consumer(driver.Consumer):
         for tp, at in good.items():
             self._unseat(tp)
             self._seats[tp] = Seat(tp, at, self._seeks)
+        self.taken()  # what was handed out before may have been thrown away
         self.resume_partitions(good)
 
     def _unseat(self, tp: TP) -> None:
@@ -246,9 +284,13 @@ class Consumer(driver.Consumer):
                 await asyncio.wait_for(self._room.wait(), timeout)
             except TimeoutError:
                 return {}
-        pause = self._fetch_at - self.loop.time()
-        if pause > 0:
-            await asyncio.sleep(pause)
+        if self._untaken:
+            try:
+                await asyncio.wait_for(self._taken.wait(), timeout)
+            except TimeoutError:
+                if self.loop.time() - self._handed_out_at < PATIENCE_SECONDS:
+                    return {}
+                self._untaken = False  # the owner waits for Redis; who polls too seldom leaves the group
         seeks = self._seeks
         fetched = await super()._getmany(active_partitions, timeout)
         batch: Batch = []
@@ -274,7 +316,10 @@ class Consumer(driver.Consumer):
         self._outstanding += count
         if again:
             await self._seek_again(again)
-        self._fetch_at = self.loop.time() + LINGER_SECONDS if count < SMALL_FETCH else 0.0
+        if batch and count < SMALL_FETCH:
+            self._untaken = True
+            self._handed_out_at = self.loop.time()
+            self._taken.clear()
         return {batch[0].tp: [batch]} if batch else {}
 
     async def _seek_again(self, offsets: Mapping[TP, int]) -> None:
@@ -310,6 +355,11 @@ class Consumer(driver.Consumer):
         """Nothing: gaps of offsets only matter to Faust's acks."""
 
     # -- progress -----------------------------------------------------------------------------------
+
+    def taken(self) -> None:
+        """The owner has decided, or dropped, the whole batch that was handed out last."""
+        self._untaken = False
+        self._taken.set()
 
     def done(self, tp: TP, next_offset: int) -> None:
         """The owner has committed everything before ``next_offset``."""

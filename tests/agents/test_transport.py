@@ -140,3 +140,46 @@ async def test_one_message_stands_for_one_fetch(rig: Rig, partitions: int) -> No
     await agrees(rig, sent)
     assert sum(batches) >= partitions
     assert max(batches) > 1 or partitions == 1
+
+
+async def test_what_comes_while_a_small_batch_is_worked_on_comes_as_one(rig: Rig) -> None:
+    """Not one batch for each fetch that the broker would have answered meanwhile."""
+    made(rig, partitions=1)
+    worker, signals = rig.worker(Counting())
+    batches: list[list[int]] = []
+    take = worker.engine.take
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(batch: Any) -> None:
+        batches.append([record.offset for piece in batch for record in piece.records])
+        begun.set()
+        await go_on.wait()
+        await take(batch)
+
+    worker.engine.take = slow  # type: ignore[method-assign]
+    await worker.start()
+    await signals.wait("claimed")
+    sent = numbered(6)
+    await rig.send("in", sent[:1])
+    await asyncio.wait_for(begun.wait(), DEADLINE)
+    for one in sent[1:]:
+        await rig.send("in", [one])
+    go_on.set()
+    await rig.through("counting", "in", signals)
+    await agrees(rig, sent)
+    assert batches == [[0], [1, 2, 3, 4, 5]]
+
+
+async def test_the_broker_keeps_a_session_for_its_fetches(rig: Rig) -> None:
+    """So that a record of one partition does not cost a word about each of the others."""
+    made(rig, partitions=12)
+    worker, signals = rig.worker(Counting())
+    await worker.start()
+    await signals.wait("claimed")
+    sent = numbered(100)
+    for one in (sent[:50], sent[50:]):
+        await rig.send("in", one)
+        await rig.through("counting", "in", signals)
+    await agrees(rig, sent)
+    sessions = worker.engine.consumer._thread._consumer._fetcher._client._sessions
+    assert [session.id for session in sessions.values()] != [0]
