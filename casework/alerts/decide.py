@@ -7,6 +7,7 @@ waits (for its group, quiet hours, a silence, a digest), flies, or is passed on 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Final
 
 import msgspec
@@ -18,8 +19,10 @@ from casework.alerts.routes import Routes, Team
 from casework.alerts.silences import Silence
 from casework.alerts.state import Group, State, Waiting
 from casework.alerts.waiting import Turn, drop, group_due, held, put
+from streams.timestamps import MINUTE
 
 _MOVES: Final = ("moved-in", "moved-out")
+_SWEEP: Final = MINUTE
 _MOST_PASSES: Final = 20
 """What is passed on can be due at once for the next team, and so on upwards; no district has more tiers."""
 
@@ -41,13 +44,15 @@ def decide(state: State, input: Input, now: int, routes: Routes) -> tuple[State,
     if isinstance(input, Alert):
         _alert(turn, input)
     elif isinstance(input, Resolve):
-        drop(turn, lambda alert: alert.case == input.case, "resolved")
+        if input.case in state.cases:
+            drop(turn, lambda alert: alert.case == input.case, "resolved")
     elif isinstance(input, Result):
         settle_result(turn, input)
     elif isinstance(input, Silenced):
         _silence(turn, input.silence)
     _run_due(turn)
-    _forget(turn)
+    if state.now >= state.swept + _SWEEP:
+        _forget(turn)
     return state, turn.intents
 
 
@@ -79,7 +84,10 @@ def _add(turn: Turn, alert: Alert, team: Team) -> None:
         are_both_moves = alert.kind in _MOVES and other.kind in _MOVES
         return other.case == alert.case and other.id != alert.id and not are_both_moves
 
-    drop(turn, is_older, "replaced", team=team.id, by=alert.id)
+    # Most alerts are the first of their case: then nothing has to be looked through.
+    if turn.state.cases.pop(alert.case, None) is not None:
+        drop(turn, is_older, "replaced", team=team.id, by=alert.id)
+    turn.state.cases[alert.case] = turn.now
     put(turn, alert, team)
 
 
@@ -162,11 +170,13 @@ def _repeats(turn: Turn, group: Group, team: Team) -> list[Alert]:
 def _forget(turn: Turn) -> None:
     """Drop what makes no difference any more."""
     state, now = turn.state, turn.now
-    while state.seen:
-        oldest = next(iter(state.seen))
-        if state.seen[oldest] > now - turn.routes.remember:
-            break
+    state.swept = now
+    for oldest in _older(state.seen, now - turn.routes.remember):
         del state.seen[oldest]
+    for case in _older(state.cases, now - turn.routes.remember):
+        del state.cases[case]
+        if state.holds(case):  # a silence, or an outage of days
+            state.cases[case] = now
     state.silences = [one for one in state.silences if one.ends > now]
     for key, group in list(state.groups.items()):
         interval = turn.team(group.team).timing.group_interval
@@ -179,3 +189,8 @@ def _forget(turn: Turn) -> None:
     for id_, whole_at in list(state.rates.items()):
         if whole_at <= now:
             del state.rates[id_]
+
+
+def _older(instants: dict[str, int], than: int) -> list[str]:
+    """The keys up to an instant, of those that stand in its order."""
+    return list(takewhile(lambda key: instants[key] <= than, instants))

@@ -121,6 +121,8 @@ class State(msgspec.Struct, array_like=True):
         groups: by ``<team>/<community>``; digests: by ``<team>/<channel>``; messages: by id.
         rates: channel id to when its allowance is whole again (:mod:`casework.alerts.rate`).
         seen: ids of alerts that came, to when, the oldest first.
+        cases: cases of which anything may be here, to when something came of them, the oldest first.
+        swept: when what makes no difference any more was dropped last.
     """
 
     now: int = 0
@@ -131,6 +133,8 @@ class State(msgspec.Struct, array_like=True):
     rates: dict[str, int] = {}
     silences: list[Silence] = []
     seen: dict[str, int] = {}
+    cases: dict[str, int] = {}
+    swept: int = 0
 
     def dues(self) -> Iterator[int]:
         """All instants at which there is something to do."""
@@ -140,6 +144,15 @@ class State(msgspec.Struct, array_like=True):
             yield digest.due
         for message in self.messages.values():
             yield message.due
+
+    def holds(self, case: str) -> bool:
+        """Whether anything of a case is here."""
+        return (
+            any(one.alert.case == case for group in self.groups.values() for one in group.waiting)
+            or any(one.alert.case == case for group in self.groups.values() for one in group.told)
+            or any(one.case == case for digest in self.digests.values() for one in digest.alerts)
+            or any(one.case == case for message in self.messages.values() for one in message.alerts)
+        )
 
 
 _pack = msgspec.msgpack.Encoder().encode

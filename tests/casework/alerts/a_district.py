@@ -138,25 +138,27 @@ def all_sent(_: Send, __: int) -> str:
 class District:
     """Dispatch in simulated time: each message is answered a second later, as ``behaviour`` says.
 
-    The state is written down and read back before each input, as after a crash.
+    The state is written down and read back before each input, as after a crash; not with ``reread=False``.
     """
 
     def __init__(
-        self, behaviour: Behaviour = all_sent, text: str = ROUTES, start: str = "2026-03-02 10:00"
+        self,
+        behaviour: Behaviour = all_sent,
+        text: str = ROUTES,
+        start: str = "2026-03-02 10:00",
+        *,
+        reread: bool = True,
     ) -> None:
         self.routes = routes(text)
         self.behaviour = behaviour
-        self.raw = encode(State())
+        self.state = State()
+        self.reread = reread
         self.now = at(start)
         self.coming: list[tuple[int, int, Input]] = []
         self.number = 0
         self.sends: list[tuple[int, Send]] = []
         self.outcomes: list[Outcome] = []
         self.log: list[tuple[Input, int]] = []
-
-    @property
-    def state(self) -> State:
-        return decode(self.raw)
 
     def after(self, seconds: float, *inputs: Input) -> None:
         """Let inputs come so many seconds from now."""
@@ -195,8 +197,9 @@ class District:
 
     def _decide(self, input: Input) -> None:
         self.log.append((input, self.now))
-        state, intents = decide(decode(self.raw), input, self.now, self.routes)
-        self.raw = encode(state)
+        if self.reread:
+            self.state = decode(encode(self.state))
+        self.state, intents = decide(self.state, input, self.now, self.routes)
         self._carry_out(intents)
 
     def _carry_out(self, intents: Iterable[Intent]) -> None:
