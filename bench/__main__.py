@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench import faust_documented, latency, latency_chart, pipeline, step
+from bench import faust_documented, latency, latency_chart, latency_figures, pipeline, step
 from bench.chart import draw
 from bench.machine import ROOT, describe, result_name, today
 from streams.records import HOUSEHOLD_FACTS
@@ -137,7 +137,7 @@ def show(result: dict[str, Any], console: Console) -> None:
         + ", ".join(f"{one['same_as_replay']} of {one['warnings_live']}" for one in agreement),
     ):
         console.print(line, highlight=False)
-    for line in latency.lines(result["latency"]):
+    for line in latency_figures.lines(result["latency"]):
         console.print(line, highlight=False)
 
 

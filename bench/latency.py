@@ -18,17 +18,13 @@ import argparse
 import asyncio
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
-from math import ceil
 from pathlib import Path
-from statistics import fmean
 from typing import Any, Final
 
 import msgspec
@@ -39,8 +35,10 @@ from agents.flow import Flow
 from agents.redis_link import RedisHome
 from agents.ticks import steps
 from bench import latency_chart
+from bench.latency_child import Child
+from bench.latency_figures import LEGS, curve, lines, percentiles
 from bench.latency_load import MARK, Load, crossing_of
-from bench.machine import CATALOG, ROOT, cpu_seconds, describe, pin, today
+from bench.machine import CATALOG, cpu_seconds, describe, pin, today
 from bench.pipeline import end_on_sigterm
 from bench.servers import Round, server_pids, servers
 from deploy.local import Stack
@@ -63,8 +61,6 @@ PARTITIONS: Final = 8
 #: What a worker has by default: a snapshot of what changed, every five minutes.
 SNAPSHOT_SECONDS: Final = 300.0
 THROUGH_SECONDS: Final = 300.0
-PERCENTILES: Final = (50.0, 90.0, 99.0, 99.9)
-LEGS: Final = ("life", "intake", "person", "household", "reader")
 
 
 class _Data(msgspec.Struct):
@@ -139,44 +135,6 @@ class Place(Round):
             {name: topics.MAX_RECORD_BYTES for name in self.partitions if name.startswith(topics.LIFE)},
             clock="wall",
         )
-
-
-class Child:
-    """A process of :mod:`bench.latency_process`."""
-
-    def __init__(self, what: str, order: dict[str, Any], profile: str | None = None) -> None:
-        command = [sys.executable, "-m", "bench.latency_process", what]
-        if profile is not None:
-            command[1:1] = ["-m", "cProfile", "-o", profile]
-        self._process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.pid = self._process.pid
-        self.tell(json.dumps(order))
-
-    def tell(self, line: str) -> None:
-        """Write it a line."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-
-    async def line(self, timeout_seconds: float) -> str:
-        """Its next line."""
-        assert self._process.stdout is not None
-        return await asyncio.wait_for(asyncio.to_thread(self._process.stdout.readline), timeout_seconds)
-
-    def stop(self) -> None:
-        """End it."""
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(30)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
 
 
 @contextmanager
@@ -377,29 +335,6 @@ class Measure:
         return out
 
 
-def percentiles(ordered: Sequence[float]) -> dict[str, float]:
-    """Mean, percentiles and greatest of ascending values; empty of none."""
-    if not ordered:
-        return {}
-    return {
-        "mean": round(fmean(ordered), 2),
-        **{f"p{share:g}": round(at_share(ordered, share), 2) for share in PERCENTILES},
-        "max": round(ordered[-1], 2),
-    }
-
-
-def at_share(ordered: Sequence[float], percent: float) -> float:
-    """The least value that so many per cent are not above."""
-    # 99.9 % of 1,000 must not become 1,000 by a rounding of the last binary digit.
-    return ordered[max(0, ceil(round(len(ordered) * percent / 100, 6)) - 1)]
-
-
-def curve(ordered: Sequence[float], points: int = 400) -> list[tuple[float, float]]:
-    """The distribution: (value, share that is not above it), densest towards the slowest."""
-    shares = [1 - (1 - step / points) ** 2 for step in range(1, points + 1)]
-    return [(at_share(ordered, share * 100), round(share, 5)) for share in shares] if ordered else []
-
-
 def measure(wanted: Sequence[Scenario], progress: Progress, profile: str | None = None) -> dict[str, Any]:
     """Run scenarios, each on servers of its own.
 
@@ -423,21 +358,6 @@ def measure(wanted: Sequence[Scenario], progress: Progress, profile: str | None 
             **figures,
         }
     return out
-
-
-def lines(result: Mapping[str, Any]) -> Iterator[str]:
-    """The figures in words."""
-    for name, one in result.items():
-        ms = one["ms"]
-        aims = ", ".join(f"{key} {aim:g}" for key, aim in one["aims_ms"].items())
-        yield (
-            f"Publish to warning at {name}: p50 {ms['p50']} ms, p99 {ms['p99']} ms, p99.9 {ms['p99.9']} ms"
-            f" (aims: {aims}), {one['warned_once']:,} of {one['crossings']:,} warned once"
-        )
-        legs = ", ".join(f"{leg} {one['legs_ms'][leg]['p50']}" for leg in LEGS)
-        used = ", ".join(f"{who} {cores:.2f}" for who, cores in one["cores_used"].items())
-        yield f"  medians of the legs, ms: {legs}"
-        yield f"  cores used: {used}"
 
 
 def main() -> None:

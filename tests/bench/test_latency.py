@@ -11,6 +11,7 @@ import pytest
 
 from bench import latency
 from bench.latency_chart import draw
+from bench.latency_figures import LEGS, curve, percentiles
 from bench.latency_load import Load, crossing_of
 from bench.latency_process import addressed
 from bench.machine import CATALOG, POLICY
@@ -84,7 +85,7 @@ def test_every_crossing_is_seen_once_and_only_those_after_the_warm_up_count(figu
 
 @pytest.mark.timeout(180)
 def test_the_legs_add_up_to_the_whole(figures: dict[str, Any]) -> None:
-    mean = sum(figures["legs_ms"][leg]["mean"] for leg in latency.LEGS)
+    mean = sum(figures["legs_ms"][leg]["mean"] for leg in LEGS)
     assert mean == pytest.approx(figures["ms"]["mean"], abs=0.1)
     assert set(figures["cores_used"]) >= {"intake-1", "household-1", "household-2", "kafka", "valkey"}
 
@@ -94,20 +95,20 @@ def test_it_is_drawn(figures: dict[str, Any]) -> None:
     about = {"cpu": "some <cpu>", "cores": 2, "python": "3.11", "date": "2026-01-02"}
     root = ET.fromstring(draw(about, {"200 events/s": figures}))
     texts = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
-    assert {"200 events/s", "aim 20, 200/s", *latency.LEGS} <= texts
+    assert {"200 events/s", "aim 20, 200/s", *LEGS} <= texts
 
 
 def test_percentiles_are_values_that_were_measured() -> None:
     values = [float(n) for n in range(1, 1_001)]
-    found = latency.percentiles(values)
+    found = percentiles(values)
     assert found == {
         "mean": 500.5, "p50": 500.0, "p90": 900.0, "p99": 990.0, "p99.9": 999.0, "max": 1_000.0,
     }  # fmt: skip
-    assert latency.percentiles([7.0])["p99"] == 7.0
-    assert latency.percentiles([]) == {}
+    assert percentiles([7.0])["p99"] == 7.0
+    assert percentiles([]) == {}
 
 
 def test_a_curve_ends_at_the_slowest() -> None:
-    points = latency.curve([1.0, 2.0, 3.0, 50.0])
+    points = curve([1.0, 2.0, 3.0, 50.0])
     assert points[-1] == (50.0, 1.0)
     assert points == sorted(points)
