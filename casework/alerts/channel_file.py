@@ -150,8 +150,7 @@ def _contacts(node: Node | None, channels: dict[str, Channel | None]) -> dict[st
             message = f"the channel `{key.text}` needs no contact: it reaches a group, not single members"
             node.source.fault(key, message, suggest("", personal))
         address = _address(value, f"the contact by `{key.text}`", must_hide=True)
-        if address is not None:
-            contacts[key.text] = address
+        contacts[key.text] = address or ""  # one mistake, one fault: there is a contact
     return contacts
 
 

@@ -1,0 +1,1 @@
+"""Ways to tell somebody: each carries a :class:`casework.alerts.intents.Send` out and answers for it."""
