@@ -9,6 +9,7 @@ from agents.lanes import Part
 from agents.poison import traceback_digest
 from agents.takeovers import Course
 from rules import household
+from rules.calendar import NEVER
 from rules.household import Effect, Household
 from rules.rulebook import Rulebook
 from rules.takeover import take_over
@@ -28,14 +29,16 @@ class Home:
 
     Attributes:
         began: the activation under which it begins, if nobody knew it before.
-        level: the name of its level before.
+        level: the rank of its level before, and the activation that it is of.
+        due: the day that the index has for it; None where it has none.
     """
 
     id: str
     before: bytes | None
     state: Household
     began: int
-    level: str | None
+    level: tuple[int, int]
+    due: int | None
     applied: list[Applied] = field(default_factory=list)
 
 
@@ -53,13 +56,18 @@ class Homes:
     def open(self, id: str, before: bytes | None, number: int) -> Home:
         """A household; one that nobody knows yet begins under the activation ``number``."""
         state = household.new(id, number) if before is None else household.decode(before)
-        return Home(id, before, state, number, self.level(state))
+        due = None if before is None or state.next_day >= NEVER else state.next_day
+        return Home(id, before, state, number, (state.level, state.activation), due)
 
     def level(self, state: Household) -> str | None:
-        """The level by name: policies may have different ones."""
-        if not state.level:
+        """The level by name."""
+        return self.named(state.level, state.activation)
+
+    def named(self, rank: int, activation: int) -> str | None:
+        """A level's name: policies may have different ones."""
+        if not rank:
             return None
-        return self.book.rules(state.activation).policy.levels[state.level - 1].id
+        return self.book.rules(activation).policy.levels[rank - 1].id
 
     def take_over(
         self, part: Part, home: Home, course: Course, number: int, channel: str

@@ -98,11 +98,13 @@ class HouseholdStage(Stage):
             if isinstance(message, Activate):
                 part.is_early = part.is_early or message.number not in self.book
             elif not isinstance(message, Tick):
-                mark = marks.get(message.channel)
-                if mark is not None and message.number <= mark:
+                channel = message.channel
+                number = message.number
+                mark = marks.get(channel)
+                if mark is not None and number <= mark:
                     repeats += 1
                     continue
-                marks[message.channel] = message.number
+                marks[channel] = number
                 keys.add(message.household)
             out.append((record, message))
         if repeats:
@@ -208,19 +210,22 @@ class HouseholdStage(Stage):
         part.wakes = True
         logger.info("%s-%d takes activation %d", lane.topic, lane.partition, message.number)
 
-    def _close(self, part: Part, home: Home, moved: Counter[str | None]) -> None:
-        """Write a household down, and count a change of its level."""
+    def _close(self, part: Part, home: Home, moved: Counter[str | None], *, heals: bool = False) -> None:
+        """Write a household down, and count a change of its level; ``heals`` writes its next day anyway."""
         state = home.state
+        due: int | None
         if state.is_empty:
-            part.states[home.id] = None
-            part.next_days[home.id] = None
+            part.states[home.id] = due = None
         else:
             part.states[home.id] = household.encode(state)
-            part.next_days[home.id] = state.next_day if state.next_day < NEVER else None
-        level = self.homes.level(state)
+            due = state.next_day if state.next_day < NEVER else None
+        # Mostly it stays: the index is written in the commits that the states are, so it has that day.
+        if heals or due is None or due != home.due:
+            part.next_days[home.id] = due
+        level = (state.level, state.activation)
         if level != home.level:
-            moved[home.level] -= 1
-            moved[level] += 1
+            moved[self.homes.named(*home.level)] -= 1
+            moved[self.homes.named(*level)] += 1
 
     @staticmethod
     def _count_levels(lane: Lane, part: Part, moved: Counter[str | None]) -> None:
@@ -338,7 +343,7 @@ class HouseholdStage(Stage):
             except Exception:  # noqa: BLE001 - tried again without an evaluation, and told there
                 effects = self.homes.ticked(part, home, day, channel, course)
             self._send(part, effects, rules.calendar.midnight_of(day))
-            self._close(part, home, moved)
+            self._close(part, home, moved, heals=True)  # or a wrong day on the index would be due for ever
             count += 1
         self._count_levels(lane, part, moved)
         part.day = day

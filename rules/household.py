@@ -61,7 +61,39 @@ def step(
         LedgerError: the record cannot stand here: state and log do not fit together.
     """
     assert message.household == state.id, "a record is keyed by its household"
+    if type(message) is FactMessage and scoring and state.day == day and state.digest == rules.digest:
+        # Nearly every record: nothing is to catch up with, and the person is here.
+        event = message.event
+        resident = state.residents.get(event.subject)
+        if resident is not None and resident.n == message.n and resident.role != DEAD:
+            event_day = rules.calendar.day_of(event.time)
+            if day - event_day < rules.keep_days:
+                return _plain_fact(state, resident, message, event_day, rules, day)
     return _Step(state, rules, day, channel, offset, scoring).take(message)
+
+
+def _plain_fact(
+    home: Household, resident: Resident, message: FactMessage, event_day: int, rules: Rules, day: int
+) -> tuple[Household, tuple[Effect, ...]]:
+    """What :class:`_Step` does with a fact that is not too old, about a living resident; caches are valid."""
+    event = message.event
+    may_repeat = resident.may_know(event.source, event.id)
+    touched = resident.known.add(event, event_day, may_repeat=may_repeat)
+    if touched is None:
+        return home, ()
+    fall_day = event_day + rules.keep_days
+    if fall_day < home.fall_day:
+        home.fall_day = fall_day
+        if fall_day < home.next_day:
+            home.next_day = fall_day
+    # What kills another fact takes that away as well.
+    added = (event_day, event.data) if event.supersedes is None else None
+    if not refresh(home, rules, day, resident, touched, added):
+        return home, ()
+    work = _Step(home, rules, day, "", 0, True)
+    work.origin = message.origin
+    work.evaluate(occasion(event, "person"), day)
+    return home, tuple(work.effects)
 
 
 def catch_up(

@@ -117,7 +117,12 @@ class HouseholdIndicator:
 
     def points(self, own: Facts, members: Sequence[Resident], today: int, table: Table) -> tuple[int, int]:
         """(points, next day on which time alone can change them)."""
-        found, soon = self.measured(own, members, today)
+        if self.percent_of is None:
+            found, soon = _combined(self.measure, self.each, own, members, today)
+            if found is not None and found[1] == 1 and self.is_plain:
+                return table.whole(found[0]), soon
+        else:
+            found, soon = self.measured(own, members, today)
         if found is None:
             return 0, soon
         number, divisor, newest = found

@@ -105,31 +105,37 @@ def refresh(
     members: list[Resident] | None = None
     for type in types:
         if resident is not None:
-            points = resident.points
             if period.until < resident.next_day:
                 resident.next_day = period.until
-            for each in rules.each_by_type.get(type, ()):
-                if added is None:
-                    each.take(resident, today)
-                else:
-                    each.add(resident, today, type, *added)
-            for index, alone in rules.person_by_type.get(type, ()):
-                given, change = alone.points(resident.known.facts, today, tables[index])
-                if change < resident.next_day:
-                    resident.next_day = change
+            if eaches := rules.each_by_type.get(type):
+                for each in eaches:
+                    if added is None:
+                        each.take(resident, today)
+                    else:
+                        each.add(resident, today, type, added[0], added[1])
+            if person := rules.person_by_type.get(type):
+                points = resident.points
+                facts = resident.known.facts
+                for index, alone in person:
+                    given, change = alone.points(facts, today, tables[index])
+                    if change < resident.next_day:
+                        resident.next_day = change
+                    if given != points.get(index, 0):
+                        has_changed = True
+                        _put(points, index, given)
+                        recount.update(dict.fromkeys(rules.members_by_indicator.get(index, ())))
+        if household := rules.household_by_type.get(type):
+            if members is None:
+                members = home.members
+            points = home.points
+            own = home.own.facts
+            for index, shared in household:
+                given, change = shared.points(own, members, today, tables[index])
+                if change < home.shared_day:
+                    home.shared_day = change
                 if given != points.get(index, 0):
                     has_changed = True
                     _put(points, index, given)
-                    recount.update(dict.fromkeys(rules.members_by_indicator.get(index, ())))
-        for index, shared in rules.household_by_type.get(type, ()):
-            if members is None:
-                members = home.members
-            given, change = shared.points(home.own.facts, members, today, tables[index])
-            if change < home.shared_day:
-                home.shared_day = change
-            if given != home.points.get(index, 0):
-                has_changed = True
-                _put(home.points, index, given)
     if recount:
         _recount(home, home.members, recount, rules, period, today)
     if resident is not None and resident.next_day < home.next_day:

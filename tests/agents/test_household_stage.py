@@ -327,3 +327,26 @@ def test_a_hop_record_that_cannot_be_read_is_set_aside_itself() -> None:
         b"\xc1",
     )
     assert list(part.states) == ["~p1"]
+
+
+def test_the_index_is_left_alone_while_the_next_day_stays_and_written_when_it_moves() -> None:
+    lane = lane_of("household", HOUSEHOLD_FACTS)
+    first = run(stage(), lane, raws([ill(1)]))
+    assert first.next_days == {"~p1": DAY + 1100}
+    lane.remember(first.states)
+    later = run(stage(), lane, raws([ill(2, day=DAY)], first=1))
+    assert later.states["~p1"] != first.states["~p1"]
+    assert later.next_days == {}
+    lane.remember(later.states)
+    older = run(stage(), lane, raws([ill(3, day=DAY - 10)], first=2))
+    assert older.next_days == {"~p1": DAY + 1090}
+
+
+def test_a_wrong_day_on_the_index_is_put_right_by_the_household_that_it_calls() -> None:
+    """Else a key that is due without a reason would be due for ever."""
+    lane = lane_of("household", HOUSEHOLD_FACTS)
+    known = run(stage(), lane, raws([ill(1)]))
+    lane.remember(known.states)
+    part = Part(lane.next, states=dict(known.states))
+    stage().catch_up(lane, part)
+    assert part.next_days == {"~p1": DAY + 1100}
