@@ -20,8 +20,10 @@ from streams.records import HOUSEHOLD_FACTS, Cause, Fact, Member, Origin, Transf
 BEGINS_US: Final = 1_772_294_400_000_000
 STEP_US: Final = 100_000
 PERSONS: Final = 2
-#: Yuan: a bill is below this, evenly.
+#: Yuan: a bill is below this, evenly; a few are large ones, so that warnings come from the start.
 MOST_YUAN: Final = 10_000
+LARGE_YUAN: Final = 72_000
+LARGE: Final = 0.005
 SOURCE: Final = "wuchang/medical-insurance"
 #: As many partitions of ``person.events`` do the records seem to come from.
 CHANNELS: Final = 8
@@ -127,6 +129,7 @@ def _arrival(home: int, person: int, number: int) -> bytes:
 
 def _bill(home: int, rnd: random.Random, bill: int, number: int) -> bytes:
     received = BEGINS_US + number * STEP_US
+    paid = LARGE_YUAN * 100 if rnd.random() < LARGE else rnd.randrange(MOST_YUAN * 100)
     event = Event(
         type="insurance.bill.settled",
         source=SOURCE,
@@ -134,7 +137,7 @@ def _bill(home: int, rnd: random.Random, bill: int, number: int) -> bytes:
         subject=_person(home, rnd.randrange(PERSONS)),
         time=received - 3_600_000_000,
         received=received,
-        data={"self_paid_yuan": rnd.randrange(MOST_YUAN * 100), "inpatient": rnd.random() < 0.5},
+        data={"self_paid_yuan": paid, "inpatient": rnd.random() < 0.5},
     )
     return encode(
         Fact(

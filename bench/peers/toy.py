@@ -16,7 +16,7 @@ import msgspec
 from streams.records import Fact, decode_household_record
 
 #: What a household has paid, in fen, from the highest; and the number of the level, from 1.
-LINES: Final = ((8_500_000, 2), (6_500_000, 1))
+LINES: Final = ((9_000_000, 2), (7_000_000, 1))
 LEVELS: Final = ("none", "yellow", "red")
 DAY_US: Final = 86_400_000_000
 

@@ -11,7 +11,7 @@ import org.apache.kafka.streams.state.KeyValueStore;
 final class Steps implements Processor<byte[], byte[], byte[], byte[]> {
     static final String STORE = "homes";
     private static final long DAY_US = 86_400_000_000L;
-    private static final long[] LINES_FEN = {6_500_000, 8_500_000};
+    private static final long[] LINES_FEN = {7_000_000, 9_000_000};
     private static final String[] LEVELS = {"none", "yellow", "red"};
 
     private final Marks marks;
