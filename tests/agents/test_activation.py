@@ -19,7 +19,7 @@ from agents.policies import StartAgainError
 from hearthwatch.activation import previewed
 from rules.rulebook import Rulebook
 from streams.policies import Activation, NotUnderstoodError
-from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, PERSON_EVENTS, Activate, Message, encode
+from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, PERSON_EVENTS, WARNINGS, Activate, Message, encode
 from tests.agents.activating import CATALOG, LAXER, POLICY, STRICTER, House, files, killed_in_the_sweep
 from tests.agents.rig import DEADLINE, Rig
 from tests.agents.test_household_stage import DAY, ill, jobless
@@ -72,6 +72,41 @@ async def test_households_are_swept_while_events_go_on(house: House, monkeypatch
     found = reasons(warned)
     assert found["warning.raised", "policy", 2] + found["warning.raised", "fact", 1] == HOMES
     assert found["warning.raised", "policy", 2] >= HOMES // 2
+
+
+async def test_warnings_of_events_come_between_those_of_the_sweep(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After every third chunk the sweep stands still until an event is through: none waits for its end."""
+    monkeypatch.setattr(agents.takeovers, "SWEEP_CHUNK", 20)
+    worker, signals = await house.worker()
+    await send(house, sick())
+    await house.rig.through("household", HOUSEHOLD_FACTS, signals)
+    between = worker.engine.between
+    chunks = 0
+
+    async def with_events(lane: Any, due: Any, decide: Any, **more: Any) -> bool:
+        nonlocal chunks
+        is_live = await between(lane, due, decide, **more)
+        if is_live and more.get("always"):
+            chunks += 1
+            if chunks % 3 == 0:
+                await send(house, [ill(5_000 + chunks, person=f"late-{chunks}")])
+                await house.rig.through("household", HOUSEHOLD_FACTS, signals)
+        return is_live
+
+    monkeypatch.setattr(worker.engine, "between", with_events)
+    house.activate(STRICTER)
+    await house.swept(signals, 2)
+    await worker.stop()
+    assert await house.warned() == await house.single_pass()
+    runs: dict[int, list[str]] = {}
+    for record in await house.rig.read(WARNINGS):
+        run = runs.setdefault(record.partition, [])
+        reason = json.loads(record.value)["data"]["reason"]
+        if run[-1:] != [reason]:
+            run.append(reason)
+    assert any(run[:6] == ["policy", "fact"] * 3 for run in runs.values()), runs
 
 
 @pytest.mark.parametrize(("where", "after"), [("visit", 3), ("commit", 2)])
