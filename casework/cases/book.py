@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from casework.assistance.measures import Assistance
 from casework.cases.case import CLOCKS, ClockKind, CloseCode
 from casework.workdays import Due, Span, Workdays
 from rules.policy import Titles
 from streams.catalog import Catalog
+from streams.errors import InputError
 
 #: The clocks that a level sets; ``papers`` is the commitment's.
 LEVEL_CLOCKS: Final[tuple[ClockKind, ...]] = CLOCKS[:4]
@@ -110,11 +112,10 @@ class Book:
     Attributes:
         levels: rules by level id, in ascending order.
         difficulties: how hard it may be, from none to worst.
-        dimensions: of the policy: id -> titles; alerts speak of them and of nothing closer.
         catalog: of events: what goes back is checked against it. None: nothing goes back.
         department: as which department.
         assessed: (event type, field) that take the severity of an assessment, or None.
-        causes, measures: known to the catalogue of assistance; None: every word will do.
+        assistance: the catalogue of assistance; None: every cause and measure will do.
         digest: of the file.
     """
 
@@ -130,10 +131,8 @@ class Book:
     department: str = ""
     assessed: tuple[str, str] | None = None
     granted: Mapping[str, Granted] = field(default_factory=dict)
-    dimensions: Mapping[str, Titles] = field(default_factory=dict)
     catalog: Catalog | None = None
-    causes: frozenset[str] | None = None
-    measures: frozenset[str] | None = None
+    assistance: Assistance | None = None
     digest: str = ""
 
     def rank(self, level: str | None) -> int:
@@ -157,6 +156,31 @@ class Book:
         closest = max(under, key=lambda one: len(one.prefix), default=None)
         return closest if closest is not None and at < closest.until else None
 
-    def with_assistance(self, causes: frozenset[str] | None, measures: frozenset[str] | None) -> Book:
-        """The same book, with the words of a catalogue of assistance."""
-        return replace(self, causes=causes, measures=measures)
+    def with_assistance(self, assistance: Assistance) -> Book:
+        """The same book, with the words of a catalogue of assistance.
+
+        Raises:
+            InputError: the book gives back measures that the catalogue does not have.
+        """
+        missing = [measure for measure in self.granted if measure not in assistance.measures]
+        if missing:
+            raise InputError(
+                f"the book `{self.id}` gives back measures that the catalogue of assistance"
+                f" `{assistance.id}` does not have: {', '.join(missing)}"
+            )
+        return replace(self, assistance=assistance)
+
+    def knows_cause(self, cause: str) -> bool:
+        """Whether a cause stands in the catalogue of assistance; any does where there is none."""
+        return self.assistance is None or cause in self.assistance.causes
+
+    def knows_measure(self, measure: str) -> bool:
+        """Whether a measure stands in the catalogue of assistance; any does where there is none."""
+        return self.assistance is None or measure in self.assistance.measures
+
+    def papers_within(self, measure: str) -> Span | None:
+        """How soon papers follow a measure that may go out first; None of one that may not."""
+        if self.assistance is None:
+            return self.commitment.papers
+        days = self.assistance.measures[measure].papers_within_days
+        return None if days is None else Span(days, "d")

@@ -47,7 +47,7 @@ def read_book(
     Args:
         path: the file; only its name where ``raw`` is given.
         catalog: what goes back has to stand in it; None: nothing goes back, and nothing is checked.
-        policy: its levels have to be those of the book; None: not checked, and alerts name no dimension.
+        policy: its levels have to be those of the book; None: not checked.
         raw: the bytes of the file, if they were already read.
 
     Raises:
@@ -106,7 +106,6 @@ class _Reader:
             department=feedback.department,
             assessed=feedback.assessed,
             granted=feedback.granted,
-            dimensions={} if self.policy is None else {d.id: d.title for d in self.policy.dimensions},
             catalog=self.catalog,
             digest=self.source.digest,
         )

@@ -136,6 +136,8 @@ class Case(msgspec.Struct, array_like=True):
         changed: when its last event was.
         source: the department whose data were wrong, of a case closed for that.
         duplicate_of: another case, of one closed for that.
+        basis: version of the last event but those of the clock: a command has to know that one, because that
+            it is late takes nothing from what somebody decides.
     """
 
     id: str
@@ -159,6 +161,7 @@ class Case(msgspec.Struct, array_like=True):
     code: CloseCode | None = None
     source: str | None = None
     duplicate_of: str | None = None
+    basis: int = 0
 
     @property
     def was_met(self) -> bool:

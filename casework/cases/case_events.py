@@ -11,19 +11,16 @@ from typing import Any, Final, Literal, get_type_hints
 
 import msgspec
 
+from casework.alerts.alert import Alert, Resolve
 from casework.cases.case import MOST_ANSWERED, Case, Household, new
 from casework.cases.commands import Actor
 from rules.calendar import instant_text
 
-AlertKind = Literal["raised", "upgraded", "moved-in", "moved-out", "escalated", "supervisor", "resolve"]
 Reason = Literal[
     "bad-data", "id-taken", "forbidden", "unknown-case", "stale", "wrong-state", "not-yet", "own-proposal",
     "too-late", "barred", "too-many",
 ]  # fmt: skip
 """Why a command is refused; docs/reference/cases.md has a heading for each."""
-
-NO_DISTRICT: Final = ""
-"""The key of alerts about households without a community: the district desk."""
 
 _pack = msgspec.msgpack.Encoder().encode
 _encode = msgspec.json.Encoder().encode
@@ -92,39 +89,20 @@ class CaseEvent(msgspec.Struct, frozen=True):
         )
 
 
-class Alert(msgspec.Struct, frozen=True):
-    """What has to be told to people, or no longer has to (``resolve``).
+class AlertRecord(msgspec.Struct, frozen=True):
+    """A record for ``alerts``: what people have to be told, or that a case needs it no more.
 
     Attributes:
-        id: names it for ever: of the event that it comes from, and its kind.
-        community: who is told; None: the district desk.
-        tier: community, street or district.
-        level: of the case.
-        because: a sentence a language; it names dimensions, and nothing of a person.
-        do_by: the next deadline, RFC 3339 in UTC; None where there is none.
-        what: which clock that is.
+        key: the district that decides who is told: six digits, or ``district`` for no community.
     """
 
-    id: str
-    kind: AlertKind
-    household: str
-    case: str
-    community: str | None
-    tier: str
-    level: str
-    because: dict[str, str]
-    do_by: str | None
-    what: str | None
-    at: str
-
-    @property
-    def district(self) -> str:
-        """The key of the record: the first 6 digits of the community."""
-        return (self.community or NO_DISTRICT)[:6]
+    key: str
+    alert: Alert | Resolve
 
     def body(self) -> bytes:
-        """The record's value, JSON in UTF-8."""
-        return _encode(msgspec.structs.asdict(self) | {"district": self.district})
+        """The record's value, JSON in UTF-8 (:func:`casework.alerts.alert.decode_alert` reads it)."""
+        kind = {"kind": "resolve"} if isinstance(self.alert, Resolve) else {}
+        return _encode(kind | msgspec.structs.asdict(self.alert))
 
 
 class Feedback(msgspec.Struct, frozen=True):

@@ -54,6 +54,13 @@ def bring_forward(case: Case, kind: ClockKind, at: int, span: Span, book: Book) 
         _set(case, kind, due)
 
 
+def start_anew(case: Case, kind: ClockKind, at: int, span: Span, book: Book) -> None:
+    """A clock runs for this long from now on, whatever it showed; one that was found late stays late."""
+    clock = case.clock(kind)
+    if clock is None or clock.overdue is None:
+        _set(case, kind, book.due(at, span))
+
+
 def finish(case: Case, kind: ClockKind, at: int) -> None:
     """A clock is met; one that does not run stays as it is."""
     clock = case.clock(kind)

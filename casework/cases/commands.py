@@ -17,11 +17,12 @@ from casework.cases.case import CloseCode, Outcome
 Role = Literal["community", "street", "district", "policy", "auditor"]
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]*$", max_length=64)]
+Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 Yuan = Annotated[int, msgspec.Meta(ge=0, le=10_000_000)]
 Code = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6}([0-9]{3}([0-9]{3})?)?$")]
 """A community (12 digits), a street (9) or a district (6)."""
+Community = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{12}$")]
 Instant = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999_999)]
 
 MAX_BYTES: Final = 262_144
@@ -70,11 +71,11 @@ class Command(msgspec.Struct, frozen=True, tag_field="kind", tag="command", forb
 class WarningData(msgspec.Struct, frozen=True):
     """What a case needs of a warning's ``data`` (docs/reference/warnings.md); the rest is not read."""
 
-    household: str
-    level: str | None = None
-    previous_level: str | None = None
+    household: Id
+    level: Word | None = None
+    previous_level: Word | None = None
     score: int = 0
-    community: str | None = None
+    community: Community | None = None
     because: list[dict[str, Any]] = []
     cause: dict[str, Any] = {}
     reason: str = ""

@@ -76,9 +76,18 @@ def take(home: Household, case: Case, data: Commit, by: str, at: int, book: Book
         clocks.finish(case, "papers", at)
 
 
-def delivered(case: Case, by: str, at: int) -> None:
-    """Help was given under the commitment: now its papers are due."""
+def delivered(case: Case, measure: str, by: str, at: int, book: Book) -> None:
+    """Help was given under the commitment: now its papers are due, in the time of the measure.
+
+    The first measure sets the time; others can only bring it forward.
+    """
     assert case.commitment is not None
+    within = book.papers_within(measure)
+    assert within is not None
+    if case.commitment.state == "signed":
+        clocks.start_anew(case, "papers", at, within, book)
+    else:
+        clocks.bring_forward(case, "papers", at, within, book)
     case.commitment = Commitment("papers-due", at, by, case.commitment.papers)
 
 

@@ -75,7 +75,7 @@ def _refusal_of_sender(
         return "bad-data", data
     if case is None:
         return "unknown-case", "the household has no such case that can still be worked on"
-    if command.seen_version != case.version:
+    if not case.basis <= command.seen_version <= case.version:
         return "stale", f"the case has gone on to version {case.version}: look at it again"
     return None
 
@@ -131,17 +131,17 @@ def _refusal_of_content(work: Work, command: Command, case: Case, data: msgspec.
     book = work.book
     match data:
         case commands.Assess():
-            unknown = [one for one in data.causes if book.causes is not None and one not in book.causes]
+            unknown = [one for one in data.causes if not book.knows_cause(one)]
             if data.level not in book.difficulties:
                 return "bad-data", f"$.data.level: one of: {', '.join(book.difficulties)}"
             if unknown:
                 return "bad-data", "$.data.causes: a cause is not in the catalogue of assistance"
             if len(set(data.causes)) < len(data.causes):
                 return "bad-data", "$.data.causes: a cause stands twice"
-        case commands.OfMeasure() | commands.Deliver() if (
-            book.measures is not None and data.measure not in book.measures
-        ):
+        case commands.OfMeasure() | commands.Deliver() if not book.knows_measure(data.measure):
             return "bad-data", "$.data.measure: it is not in the catalogue of assistance"
+        case commands.Deliver() if data.under_commitment and book.papers_within(data.measure) is None:
+            return "bad-data", "$.data.measure: it is not given before its papers came"
         case commands.OfMeasure() if command.command == "approve":
             measure = case.measure(data.measure)
             if measure is not None and measure.by == command.actor.id:
@@ -213,8 +213,8 @@ class _Doing:
         self.take_up()
         if self.case.officer is None:
             self.case.officer = self.by
-        event = self.say(data, officer=self.case.officer)
-        self.work.alert("resolve", event, self.case, to=self.case.community)
+        self.say(data, officer=self.case.officer)
+        self.work.resolve(self.case, self.case.community)
 
     def assign(self, data: msgspec.Struct) -> None:
         assert isinstance(data, commands.Assign)
@@ -232,10 +232,10 @@ class _Doing:
         case.visits.append(Visit(work.at, self.by, data.outcome))
         if data.outcome != "absent":
             clocks.finish(case, "visit", work.at)
-        event = self.say(data)
+        self.say(data)
         work.feed_back(sent)
         if was_waiting:
-            work.alert("resolve", event, case, to=case.community)
+            work.resolve(case, case.community)
         return None
 
     def assess(self, data: msgspec.Struct) -> None:
@@ -282,7 +282,7 @@ class _Doing:
             return "bad-data", f"$.data: {refused}"
         if approved is None:
             case.measures.append(measure)
-            commitment.delivered(case, self.by, work.at)
+            commitment.delivered(case, data.measure, self.by, work.at, work.book)
         else:
             case.measures[case.measures.index(approved)] = measure
         clocks.finish(case, "help", work.at)
@@ -305,8 +305,8 @@ class _Doing:
         close(work, case, data.code)
         case.source, case.duplicate_of = data.source, data.duplicate_of
         aftercare.settle(work.home, case)
-        event = self.say(data)
-        work.alert("resolve", event, case, to=case.community)
+        self.say(data)
+        work.resolve(case, case.community)
 
     def reopen(self, data: msgspec.Struct) -> None:
         work, case = self.work, self.case
@@ -317,7 +317,12 @@ class _Doing:
         clocks.start(case, work.at, work.book, ("visit",) if not case.was_visited else ())
         clocks.start(case, work.at, work.book, ("assess",) if case.assessment is None else ())
         clocks.start(case, work.at, work.book, ("help",))
-        self.say(data)
+        is_told = self.command.actor.role != "community"  # who answers for it is told by others only
+        if is_told:
+            clocks.start(case, work.at, work.book, ("acknowledge",))
+        event = self.say(data)
+        if is_told:
+            work.alert("reopened", event, case, to=case.community)
 
     def only_say(self, data: msgspec.Struct) -> None:
         """A referral or a comment: it stands in the record."""

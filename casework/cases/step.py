@@ -10,6 +10,7 @@ from casework.cases import clocks, commitment, staff, warned
 from casework.cases.book import Book
 from casework.cases.case import Household
 from casework.cases.commands import Command, Record, Tick, Unreadable, WarningPassed
+from casework.cases.transitions import LATE, NO_PAPERS, STILL_LATE, row_of
 from casework.cases.work import Effects, Work
 
 
@@ -49,12 +50,18 @@ def _catch_up(work: Work, until: int) -> None:
         assert moment is not None
         was_late = clock.told > 0
         tier = clocks.pass_deadline(case, clock, moment, work.book)
-        about = {"clock": clock.kind, "due": clock.due, "assumed_calendar": clock.is_assumed}
+        when = NO_PAPERS if tier is None else STILL_LATE if was_late else LATE
+        row = row_of("tick", when, case.state)
+        assert row is not None, "a clock runs in an open case only"
+        about: dict[str, object] = {
+            "clock": clock.kind,
+            "due": clock.due,
+            "assumed_calendar": clock.is_assumed,
+        }
         if tier is None:
             commitment.breach(work.home, case, moment, work.book)
-            event = work.event(case, "commitment.broken", case.state, about | {"reason": "papers"}, at=moment)
-            work.alert("escalated", event, case, to=case.community, tier="street")
+            event = work.event(case, row.event, case.state, about | {"reason": "papers"}, at=moment)
+            work.alert("escalated", event, case, to=case.community, tier="street", clock=clock)
             continue
-        type = "escalated" if was_late else "overdue"
-        event = work.event(case, type, case.state, about | {"tier": tier}, at=moment)
-        work.alert("escalated", event, case, to=case.community, tier=tier)
+        event = work.event(case, row.event, case.state, about | {"tier": tier}, at=moment)
+        work.alert("escalated", event, case, to=case.community, tier=tier, clock=clock)

@@ -23,6 +23,9 @@ OFFICERS: Final[tuple[Role, ...]] = ("community", "street", "district")
 SUPERVISORS: Final[tuple[Role, ...]] = ("street", "district")
 COMMENTERS: Final[tuple[Role, ...]] = (*OFFICERS, "policy")
 
+LATE, STILL_LATE, NO_PAPERS = "a deadline has passed", "it is still late", "papers did not come"
+"""What a tick may bring."""
+
 OPEN: Final[tuple[CaseState, ...]] = STATES[:5]
 TAKEN: Final[tuple[CaseState, ...]] = STATES[1:5]
 """Open, and somebody has answered for it."""
@@ -140,9 +143,9 @@ def _rows() -> Iterator[Row]:
         yield Row(f"warning.{kind}", "", ("closed",), None, "noted")
         yield Row(f"warning.{kind}", "", ("none",), None, "passed")
     # -- time
-    yield Row("tick", "a deadline has passed", OPEN, None, "overdue")
-    yield Row("tick", "it is still late", OPEN, None, "escalated")
-    yield Row("tick", "papers did not come", TAKEN, None, "commitment.broken")
+    yield Row("tick", LATE, OPEN, None, "overdue")
+    yield Row("tick", STILL_LATE, OPEN, None, "escalated")
+    yield Row("tick", NO_PAPERS, TAKEN, None, "commitment.broken")
     # -- staff
     yield Row("acknowledge", "", ("new",), "acknowledged", "acknowledged", officers)
     yield Row("acknowledge", "", TAKEN, None, "acknowledged", officers, UNANSWERED)

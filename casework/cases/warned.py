@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from casework.alerts.alert import district_of
 from casework.cases import aftercare, clocks
 from casework.cases.case import Case
 from casework.cases.commands import WarningPassed
@@ -93,7 +94,7 @@ def _open(work: Work, kind: str, passed: WarningPassed, tells_supervisor: bool) 
             _about(passed) | {"new_points": aftercare.new_points(last.known, data.because)},
         )  # fmt: skip
         if tells_supervisor:
-            work.alert("supervisor", event, last, to=home.community, tier="street")
+            work.alert("supervisor", event, last, tier="street", to=home.community)
         return
     row = row_of(f"warning.{kind}", "", "closed" if last is not None else "none")
     assert row is not None
@@ -131,8 +132,10 @@ def _hand_over(work: Work, case: Case, passed: WarningPassed) -> None:
         clocks.start(case, work.at, work.book, ("acknowledge",))
     event = work.event(case, "moved", case.state, _about(passed) | {"from": before, "to": case.community})
     if not case.is_baseline:
-        work.alert("moved-out", event, case, to=before)
-        work.alert("moved-in", event, case, to=case.community)
+        if district_of(before) != district_of(case.community):
+            work.resolve(case, before)  # who decides there hears no more of the case
+        work.alert("moved-out", event, case, to=before, before=before)
+        work.alert("moved-in", event, case, to=case.community, before=before)
 
 
 def _join(work: Work, case: Case, kind: str, passed: WarningPassed, tells_supervisor: bool) -> None:
@@ -181,8 +184,8 @@ def _withdraw(work: Work, case: Case, passed: WarningPassed) -> None:
     close(work, case, "data-wrong")
     case.source = source.rpartition("/")[2][:64] if isinstance(source, str) else None
     aftercare.settle(work.home, case)
-    event = work.event(case, row.event, before, _about(passed) | {"code": case.code, "source": case.source})
-    work.alert("resolve", event, case, to=case.community)
+    work.event(case, row.event, before, _about(passed) | {"code": case.code, "source": case.source})
+    work.resolve(case, case.community)
 
 
 def close(work: Work, case: Case, code: Any) -> None:

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
+from casework.alerts.alert import Alert, Kind, Resolve, district_of
 from casework.cases.book import Book
-from casework.cases.case import Case, Household, Tier
-from casework.cases.case_events import Alert, AlertKind, CaseEvent, Feedback, Ledger, Reason, remember
+from casework.cases.case import Case, Clock, Household, Tier
+from casework.cases.case_events import AlertRecord, CaseEvent, Feedback, Ledger, Reason, remember
 from casework.cases.commands import Command
 from rules.calendar import instant_text
 
@@ -22,7 +23,7 @@ class Effects:
     """What a step leads to, each in the order in which it has to be sent."""
 
     events: tuple[CaseEvent, ...] = ()
-    alerts: tuple[Alert, ...] = ()
+    alerts: tuple[AlertRecord, ...] = ()
     feedback: tuple[Feedback, ...] = ()
 
 
@@ -41,7 +42,7 @@ class Work:
         self.book = book
         self._ledger = Ledger(home)
         self._events: list[CaseEvent] = []
-        self._alerts: list[Alert] = []
+        self._alerts: list[AlertRecord] = []
         self._feedback: list[Feedback] = []
 
     @property
@@ -67,6 +68,8 @@ class Work:
         """
         at = self.at if at is None else at
         case.version += 1
+        if type not in ("overdue", "escalated"):
+            case.basis = case.version
         case.changed = at
         self.home.at = max(self.home.at, at)
         id = f"{case.id}-{case.version}"
@@ -137,48 +140,49 @@ class Work:
 
     # -- what others are told ----------------------------------------------------------------------
     def alert(
-        self, kind: AlertKind, event: CaseEvent, case: Case, *, to: str | None, tier: Tier = "community"
+        self,
+        kind: Kind,
+        event: CaseEvent,
+        case: Case,
+        *,
+        tier: Tier = "community",
+        to: str | None,
+        before: str | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """Tell people of an event.
 
         Args:
             to: the community that is told, or whose street or district; None: the district desk.
+            before: where the household was before.
+            clock: what is to be done; None: what is due first.
         """
-        running = [clock for clock in case.clocks if clock.is_running and clock.overdue is None]
-        first = min(running, key=lambda clock: clock.due, default=None)
-        self._alerts.append(
-            Alert(
-                id=f"{event.id}-{kind}",
-                kind=kind,
-                household=self.home.id,
-                case=case.id,
-                community=to,
-                tier=tier,
-                level=case.level,
-                because=sentences(case.because, self.book),
-                do_by=None if first is None else time_text(first.due),
-                what=None if first is None else first.kind,
-                at=time_text(event.at),
-            )
+        if clock is None:
+            running = [one for one in case.clocks if one.is_running and one.overdue is None]
+            clock = min(running, key=lambda one: one.due, default=None)
+        dimensions = sorted((-points, name) for name, points in case.because.items() if points > 0)
+        alert = Alert(
+            id=f"{event.id}-{kind}",
+            case=case.id,
+            household=self.home.id,
+            kind=kind,
+            level=case.level,
+            community=to,
+            previous_community=before,
+            tier=tier,
+            dimensions=tuple(name for _, name in dimensions),
+            task="supervise" if kind == "supervisor" else "visit" if clock is None else clock.kind,
+            do_by=None if clock is None else clock.due,
         )
+        self._alerts.append(AlertRecord(alert.district, alert))
+
+    def resolve(self, case: Case, community: str | None) -> None:
+        """Alerts of a case need no answer any more, in the district of this community."""
+        self._alerts.append(AlertRecord(district_of(community), Resolve(case.id)))
 
     def feed_back(self, sent: list[Feedback]) -> None:
         """Send events to the score."""
         self._feedback += sent
-
-
-def sentences(because: dict[str, int], book: Book) -> dict[str, str]:
-    """Why, in a sentence a language: the dimensions with points, the most first; nothing of a person."""
-    dimensions = sorted((-points, dimension) for dimension, points in because.items() if points > 0)
-    titles = [book.dimensions[name] for _, name in dimensions if name in book.dimensions]
-    if not titles:
-        return {"en": "The household's situation has worsened.", "zh": "家庭状况出现变化。"}
-    english = [title["en"] for title in titles if "en" in title]
-    chinese = [title["zh"] for title in titles if "zh" in title]
-    return {
-        "en": f"Signs of difficulty: {', '.join(english).lower()}." if english else "",
-        "zh": f"{'、'.join(chinese)}方面出现困难迹象。" if chinese else "",
-    }
 
 
 def time_text(instant: int) -> str:

@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
+from casework.alerts.alert import Resolve, decode_alert
 from casework.cases.book import Book
 from casework.cases.book_file import DEFAULT, read_book
 from casework.cases.case import Case, Household, new
-from casework.cases.case_events import Alert, CaseEvent, Feedback
+from casework.cases.case_events import AlertRecord, CaseEvent, Feedback
 from casework.cases.commands import (
     Actor,
     Command,
@@ -101,7 +102,7 @@ class Desk:
         self.at = at
         self.home: Household = new(HOME)
         self.events: list[CaseEvent] = []
-        self.alerts: list[Alert] = []
+        self.alerts: list[AlertRecord] = []
         self.feedback: list[Feedback] = []
         self.sent = 0
 
@@ -156,9 +157,18 @@ class Desk:
     def types(self) -> list[str]:
         return [event.type for event in self.events]
 
-    def kinds(self) -> list[tuple[str, str]]:
-        """(kind, tier) of the alerts."""
-        return [(alert.kind, alert.tier) for alert in self.alerts]
+    def told(self) -> list[str]:
+        """Alerts as ``<kind>`` or ``<kind> <tier>``, and ``resolve``; from now on only later ones."""
+        told = []
+        for record in self.alerts:
+            read = decode_alert(record.body())
+            assert read == record.alert
+            if isinstance(read, Resolve):
+                told.append("resolve")
+            else:
+                told.append(read.kind if read.tier == "community" else f"{read.kind} {read.tier}")
+        self.alerts.clear()
+        return told
 
 
 def role(name: Role, *codes: str) -> Actor:

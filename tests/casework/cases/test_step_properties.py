@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from casework.alerts.alert import Alert
 from casework.cases.book import Baseline, Book
 from casework.cases.case import Household, new
 from casework.cases.case_events import CaseEvent, replay
@@ -205,7 +206,7 @@ def feed(fed: list[tuple[int, Record]], book: Book) -> tuple[Household, list[Eff
 books = st.sampled_from(BOOKS)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(logs, books)
 def test_every_command_has_one_answer_and_versions_grow_by_one(
     log: list[tuple[int, Record]], book: Book
@@ -229,10 +230,11 @@ def test_every_command_has_one_answer_and_versions_grow_by_one(
             versions[event.case or ""] = event.version
             assert event.id not in ids
             ids.add(event.id)
-        assert len({alert.id for alert in effects.alerts}) == len(effects.alerts)
+        told = [one.alert.id for one in effects.alerts if isinstance(one.alert, Alert)]
+        assert len(set(told)) == len(told)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(logs, books)
 def test_a_replay_gives_the_same_bytes(log: list[tuple[int, Record]], book: Book) -> None:
     run = Run(log, book)
@@ -245,7 +247,7 @@ def test_a_replay_gives_the_same_bytes(log: list[tuple[int, Record]], book: Book
     assert [effects.feedback for effects in said] == [effects.feedback for effects in run.said]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(logs, books)
 def test_the_events_alone_give_the_state(log: list[tuple[int, Record]], book: Book) -> None:
     run = Run(log, book)
@@ -255,7 +257,7 @@ def test_the_events_alone_give_the_state(log: list[tuple[int, Record]], book: Bo
     assert encode(replay(HOME, twice)) == encode(run.home)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(logs, books)
 def test_a_record_that_comes_twice_changes_nothing_more(log: list[tuple[int, Record]], book: Book) -> None:
     run = Run(log, book)
@@ -269,19 +271,17 @@ def test_a_record_that_comes_twice_changes_nothing_more(log: list[tuple[int, Rec
         assert not any(event.changes for event in effects.events)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(logs, books, st.data())
 def test_when_a_tick_comes_makes_no_difference(
     log: list[tuple[int, Record]], book: Book, data: st.DataObject
 ) -> None:
     run = Run(log, book)
     ticked: list[tuple[int, Record]] = []
-    last = MONDAY
     for at, record in run.fed:
         if data.draw(st.booleans()):
-            ticked.append((max(at, last), Tick(data.draw(st.integers(last, max(at, last))))))
+            ticked.append((at, Tick(max(0, at - data.draw(st.integers(0, 3 * DAY))))))
         ticked.append((at, record))
-        last = max(at, last)
     home, said = feed(ticked, book)
     assert encode(home) == encode(run.home)
     assert [event.body() for effects in said for event in effects.events] == run.bodies()
@@ -295,7 +295,7 @@ def test_a_state_read_from_its_bytes_is_the_same(log: list[tuple[int, Record]], 
     assert decode(encode(run.home)) == run.home
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.one_of(commands, warnings, ticks))
 def test_a_record_read_from_its_bytes_is_the_same(record: Command | WarningPassed | Tick) -> None:
     if isinstance(record, Command):

@@ -1,0 +1,148 @@
+"""Notification and commitment: help at once, papers later, and what a breach leads to."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from casework.assistance.measures_file import read_assistance
+from tests.casework.cases.a_case import (
+    ANNA,
+    BOOK,
+    CATALOG,
+    DAY,
+    HOUR,
+    MONDAY,
+    POLICY,
+    ROOT,
+    STREET,
+    Desk,
+    instant,
+)
+
+SIGNED = {"step": "sign", "papers": ["proof of income"], "allows_checks": True}
+AID = {"measure": "temporary-aid", "amount_yuan": 3000, "under_commitment": True}
+ASSISTANCE = read_assistance(Path(ROOT / "casework/assistance/measures/wuchang.yaml"), POLICY, CATALOG)
+
+
+def signed() -> Desk:
+    desk = Desk()
+    desk.warn(1, "raised", "red")
+    desk.send("acknowledge")
+    desk.send("commit", step="offer", papers=["proof of income"])
+    assert desk.send("commit", **SIGNED).type == "commitment.signed"
+    return desk
+
+
+def helped() -> Desk:
+    desk = signed()
+    assert desk.send("deliver", **AID).after == "assisted"
+    desk.told()
+    return desk
+
+
+def test_help_follows_a_signature_at_once_and_papers_later() -> None:
+    desk = helped()
+    assert desk.case.commitment is not None
+    assert desk.case.commitment.state == "papers-due"
+    assert desk.case.clock("help").done == MONDAY  # type: ignore[union-attr]
+    # Ten working days after Monday the 2nd: through Monday the 16th.
+    assert desk.case.clock("papers").due == instant("2026-03-17T00:00")  # type: ignore[union-attr]
+    assert desk.refused("close", code="helped") == "not-yet"
+    assert desk.send("commit", step="fulfil").type == "commitment.fulfilled"
+    assert desk.send("close", code="helped").after == "closed"
+
+
+def test_a_signature_brings_help_forward() -> None:
+    desk = Desk()
+    desk.warn(1, "raised", "yellow")
+    desk.send("acknowledge")
+    desk.send("commit", **SIGNED)
+    assert desk.case.clock("help").due == MONDAY + 24 * HOUR  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ({"step": "sign", "papers": ["income"]}, "bad-data"),
+        ({"step": "sign", "allows_checks": True}, "bad-data"),
+        ({"step": "fulfil"}, "wrong-state"),
+        ({"step": "jump"}, "bad-data"),
+    ],
+)
+def test_what_is_no_commitment(data: dict[str, object], reason: str) -> None:
+    desk = Desk()
+    desk.warn(1, "raised", "red")
+    desk.send("acknowledge")
+    assert desk.refused("commit", **data) == reason
+    assert desk.refused("deliver", **AID) == "not-yet"
+
+
+def test_papers_that_do_not_come_are_told_once_and_then_it_is_broken() -> None:
+    desk = helped()
+    desk.send("visit", outcome="met")
+    assert [event.type for event in desk.until("2026-03-17T00:00")] == ["overdue"]
+    assert desk.told() == ["escalated"]
+    (event,) = desk.until("2026-03-31T00:00")
+    assert (event.type, event.at) == (
+        "commitment.broken",
+        instant("2026-03-25T00:00"),
+    )  # 5 working days later
+    assert desk.told() == ["escalated street"]
+    assert [measure.state for measure in desk.case.measures] == ["suspended"]
+    assert desk.refused("commit", **SIGNED) == "wrong-state"
+    assert desk.refused("deliver", **AID) == "not-yet"
+    assert desk.refused("close", code="helped") == "not-yet"  # suspended help is no help
+    assert desk.later(100 * DAY) == []
+
+
+def test_a_household_that_broke_one_is_barred_for_a_time_in_its_next_case() -> None:
+    desk = helped()
+    assert desk.refused("commit", ANNA, step="break", reason="untrue") == "forbidden"
+    assert desk.refused("commit", STREET, step="break") == "bad-data"
+    desk.send("commit", STREET, step="break", reason="income was concealed")
+    assert desk.told() == ["escalated street"]
+    desk.send("close", code="moved-away")
+    desk.at += 30 * DAY
+    desk.warn(2, "raised", "red")
+    desk.send("acknowledge")
+    assert desk.refused("commit", **SIGNED) == "barred"
+    desk.at += 340 * DAY
+    assert desk.send("commit", **SIGNED).type == "commitment.signed"
+
+
+def test_the_street_waives_papers_and_closing_waives_what_is_open() -> None:
+    desk = helped()
+    desk.send("commit", STREET, step="waive", reason="the house burnt down with them")
+    assert desk.send("close", code="helped").after == "closed"
+    other = signed()
+    other.send("close", code="deceased")
+    assert other.case.commitment is not None
+    assert other.case.commitment.state == "waived"
+    assert other.home.barred == 0
+    assert other.later(100 * DAY) == []
+
+
+def test_the_catalogue_of_assistance_says_which_help_goes_first_and_for_how_long() -> None:
+    desk = Desk(BOOK.with_assistance(ASSISTANCE))
+    desk.warn(1, "raised", "red")
+    desk.send("acknowledge")
+    desk.send("commit", **SIGNED)
+    tutoring = {"measure": "tutoring", "under_commitment": True}
+    assert ASSISTANCE.measures["tutoring"].papers_within_days is None
+    assert desk.refused("deliver", **tutoring) == "bad-data"
+    assert desk.refused("deliver", measure="a-car", under_commitment=True) == "bad-data"
+    desk.send("deliver", **AID)
+    assert ASSISTANCE.measures["temporary-aid"].papers_within_days == 30
+    assert desk.case.clock("papers").due == instant("2026-04-02T00:00")  # type: ignore[union-attr]
+    desk.send("visit", outcome="met")
+    assert desk.refused("assess", level="severe", causes=["bad-luck"]) == "bad-data"
+    assert desk.send("close", code="moved-away").after == "closed"
+
+
+def test_a_book_gives_back_only_what_the_catalogue_of_assistance_has() -> None:
+    fewer = dataclasses.replace(ASSISTANCE, measures={})
+    with pytest.raises(Exception, match="does not have: dibao, low-income-edge"):
+        BOOK.with_assistance(fewer)
