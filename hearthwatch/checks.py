@@ -22,14 +22,8 @@ from hearthwatch.connections import (
     uses_local_kafka,
     uses_local_redis,
 )
-from hearthwatch.settings import (
-    CONFIG_VARIABLE,
-    SECRETS,
-    Settings,
-    no_setting,
-    unknown_variables,
-    variable_of,
-)
+from hearthwatch.setting_sources import CONFIG_VARIABLE, no_setting, variable_of
+from hearthwatch.settings import SECRETS, Settings, unknown_variables
 from hearthwatch.topic_plan import planned_topics
 from rules.policy_file import read_policy
 from streams import kafka_clients, topics
@@ -95,7 +89,7 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
         "settings", "ok", f"read from {config} and the environment" if config else "all can be used"
     )
     for name in unknown_variables(os.environ):
-        yield Finding("settings", "warn", no_setting(name), "correct its name, or unset it")
+        yield Finding("settings", "warn", no_setting(name, Settings.model_fields), "correct its name, or unset it")
     for name in SECRETS:
         path = os.environ.get(f"{variable_of(name)}_FILE")
         if path and Path(path).stat().st_mode & 0o004:

@@ -15,7 +15,8 @@ from pydantic import SecretStr
 
 from agents.redis_link import RedisHome
 from deploy.local import Stack
-from hearthwatch.settings import Settings, variable_of
+from hearthwatch.setting_sources import variable_of
+from hearthwatch.settings import Settings
 from streams.errors import SettingsError
 from streams.kafka_clients import Connection
 

@@ -10,8 +10,8 @@ import click
 import deploy.grafana
 from deploy.local.prometheus import NOT_INSTALLED, Prometheus, binary
 from deploy.local.stack import Progress
+from hearthwatch.run_folder import WorkerState
 from hearthwatch.settings import Settings
-from hearthwatch.supervisor import WorkerState
 
 DASHBOARDS = Path(deploy.grafana.__path__[0]).absolute() / "dashboards"
 

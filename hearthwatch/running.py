@@ -17,8 +17,8 @@ from hearthwatch.connections import (
     uses_local_kafka,
     uses_local_redis,
 )
+from hearthwatch.run_folder import RunFolder
 from hearthwatch.settings import Settings
-from hearthwatch.supervisor import RunFolder
 from hearthwatch.topic_plan import planned_topics
 from rules.policy import Policy
 from rules.rulebook import Rulebook

@@ -18,8 +18,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from hearthwatch.run_folder import RunState, WorkerState, ask_ready, last_lines
 from hearthwatch.settings import Settings
-from hearthwatch.supervisor import RunState, WorkerState, ask_ready, last_lines
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +64,13 @@ class Lines:
         if worker.state == "ready" and all(one.state == "ready" for one in everyone):
             self._say(f"all {len(everyone)} workers are ready")
 
+    def note(self, text: str) -> None:
+        """Something befell the servers."""
+        if self._settings.log_format == "json":
+            logger.warning("%s", text)
+        else:
+            self._say(text)
+
     def _say(self, text: str, worker: WorkerState | None = None) -> None:
         if self._settings.log_format == "json":
             fields = {} if worker is None else {"worker": worker.name, "state": worker.state}
@@ -94,8 +101,12 @@ class LiveTable:
         if worker.state == "waiting":
             self._events.pop(worker.name, None)
             last = last_line_of(worker)
-            self._notes.append(f"{time.strftime('%H:%M:%S')} {worker.name} died ({worker.last_exit}){last}")
-            del self._notes[:-4]
+            self.note(f"{worker.name} died ({worker.last_exit}){last}")
+
+    def note(self, text: str) -> None:
+        """Something that an operator wants to read later; the last four stay on the screen."""
+        self._notes.append(f"{time.strftime('%H:%M:%S')} {text}")
+        del self._notes[:-4]
 
     @contextlib.asynccontextmanager
     async def shown(self) -> AsyncIterator[None]:

@@ -8,24 +8,30 @@ A setting comes from the variable ``HEARTHWATCH_<NAME>``, or from ``<name>`` in 
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from deploy.local.prometheus import PROMETHEUS_PORT
 from deploy.local.stack import KAFKA_PORT, VALKEY_PORT, default_data_dir, default_jars_dir
+from hearthwatch.setting_sources import (
+    A_FILE,
+    CONFIG_VARIABLE,
+    PREFIX,
+    ConfigFile,
+    SecretFiles,
+    is_secret,
+    no_setting,
+    read_config,
+    variable_of,
+)
 from streams.errors import SettingsError
 
-PREFIX = "HEARTHWATCH_"
-CONFIG_VARIABLE = "HEARTHWATCH_CONFIG"
 LOCAL = "127.0.0.1"
 
 _PACKAGES = Path(__file__).resolve().parent.parent
@@ -49,7 +55,6 @@ Partitions = Annotated[int, Field(ge=1, le=1024)]
 
 _PORT = "a port, 1 to 65535"
 _METRICS_PORT = "a port, 0 to 65535 (0: any free one)"
-_FILE = "the path of a file that can be read"
 _SWITCH = "true or false"
 _PARTITIONS = "a whole number, 1 to 1024; it cannot be changed once the topic holds records"
 _CLUSTER = "How to reach Kafka"
@@ -131,11 +136,11 @@ class Settings(BaseSettings):
     """The user, with the SASL protocols."""
     kafka_password: SecretStr | None = _setting(None, "a text", _CLUSTER)
     """The user's password."""
-    kafka_ca_file: Path | None = _setting(None, _FILE, _CLUSTER, "the system's authorities")
+    kafka_ca_file: Path | None = _setting(None, A_FILE, _CLUSTER, "the system's authorities")
     """Certificates (PEM) of the authorities that vouch for the brokers, with the SSL protocols."""
-    kafka_cert_file: Path | None = _setting(None, _FILE, _CLUSTER)
+    kafka_cert_file: Path | None = _setting(None, A_FILE, _CLUSTER)
     """Our own certificate (PEM), where the brokers ask for one."""
-    kafka_key_file: Path | None = _setting(None, _FILE, _CLUSTER)
+    kafka_key_file: Path | None = _setting(None, A_FILE, _CLUSTER)
     """The key (PEM) of our own certificate."""
     kafka_key_password: SecretStr | None = _setting(None, "a text", _CLUSTER)
     """The password of that key."""
@@ -156,11 +161,11 @@ class Settings(BaseSettings):
     """The user, where the server has users."""
     redis_password: SecretStr | None = _setting(None, "a text", _REDIS)
     """The password; it goes before one in the URL."""
-    redis_ca_file: Path | None = _setting(None, _FILE, _REDIS, "the system's authorities")
+    redis_ca_file: Path | None = _setting(None, A_FILE, _REDIS, "the system's authorities")
     """Certificates (PEM) of the authorities that vouch for the server, with rediss://."""
-    redis_cert_file: Path | None = _setting(None, _FILE, _REDIS)
+    redis_cert_file: Path | None = _setting(None, A_FILE, _REDIS)
     """Our own certificate (PEM), where the server asks for one."""
-    redis_key_file: Path | None = _setting(None, _FILE, _REDIS)
+    redis_key_file: Path | None = _setting(None, A_FILE, _REDIS)
     """The key (PEM) of our own certificate."""
     redis_check_hostname: bool = _setting(True, _SWITCH, _REDIS)
     """Whether the server's certificate must name the host that it was reached at."""
@@ -313,7 +318,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then variables, then secrets' files, then the configuration file; no .env file."""
-        return init_settings, env_settings, _SecretFiles(settings_cls), _ConfigFile(settings_cls)
+        return init_settings, env_settings, SecretFiles(settings_cls), ConfigFile(settings_cls)
 
 
 def _port_or(given: object, default: int) -> int:
@@ -322,93 +327,8 @@ def _port_or(given: object, default: int) -> int:
     return int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 65536 else default
 
 
-SECRETS = tuple(name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation))
+SECRETS = tuple(name for name, field in Settings.model_fields.items() if is_secret(field))
 """The settings that may also come from a file of their own."""
-
-
-class _SecretFiles(PydanticBaseSettingsSource):
-    """``HEARTHWATCH_<SECRET>_FILE``: the file's text, without line ends at its end, is the secret."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        variable = f"{variable_of(field_name)}_FILE"
-        path = os.environ.get(variable)
-        if field_name not in SECRETS or not path:
-            return None, field_name, False
-        try:
-            return Path(path).read_text("utf-8").rstrip("\r\n"), field_name, False
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise SettingsError(f"{variable}: got {path!r} ({why}); allowed: {_FILE}") from None
-
-    def __call__(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for name, field in self.settings_cls.model_fields.items():
-            value, _, _ = self.get_field_value(field, name)
-            if value is not None:
-                found[name] = value
-        return found
-
-
-class _ConfigFile(PydanticBaseSettingsSource):
-    """The file that ``HEARTHWATCH_CONFIG`` names; paths in it are relative to its own folder."""
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        return None, field_name, False  # the file is read whole
-
-    def __call__(self) -> dict[str, Any]:
-        path = os.environ.get(CONFIG_VARIABLE)
-        return read_config(Path(path)) if path else {}
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """Read a configuration file.
-
-    Raises:
-        SettingsError: it cannot be read, is neither TOML nor YAML, or has keys that are no settings.
-    """
-    allowed = "allowed: the path of a .toml, .yaml or .yml file"
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise SettingsError(f"{CONFIG_VARIABLE}: got {str(path)!r} ({why}); {allowed}") from None
-    try:
-        if path.suffix == ".toml":
-            values = tomllib.loads(text)
-        elif path.suffix in {".yaml", ".yml"}:
-            values = yaml.safe_load(text) or {}
-        else:
-            raise SettingsError(f"{CONFIG_VARIABLE}: got {str(path)!r}; {allowed}")
-    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path}: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise SettingsError(f"{path}: expected settings as `name: value`")
-    unknown = [str(name) for name in values if name not in Settings.model_fields]
-    if unknown:
-        raise SettingsError("\n".join(f"{path}: {no_setting(name)}" for name in unknown))
-    return {name: _beside(path, name, value) for name, value in values.items() if value is not None}
-
-
-def _beside(path: Path, name: str, value: Any) -> Any:
-    if "Path" in str(Settings.model_fields[name].annotation) and isinstance(value, str):
-        return path.absolute().parent / Path(value).expanduser()
-    return value
-
-
-def no_setting(name: str) -> str:
-    """A sentence that this is no setting, with the nearest one."""
-    import difflib
-
-    names = list(Settings.model_fields)
-    near = difflib.get_close_matches(name.lower().removeprefix(PREFIX.lower()), names, 1)
-    if name.startswith(PREFIX):
-        near = [variable_of(found) for found in near]
-    return f"`{name}` is no setting" + (f"; did you mean `{near[0]}`?" if near else "")
-
-
-def variable_of(name: str) -> str:
-    """The variable of a setting."""
-    return PREFIX + name.upper()
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
@@ -441,7 +361,7 @@ def _fault(fault: ErrorDetails, given: Mapping[str, Any]) -> str:
     name = str(fault["loc"][0])
     variable = variable_of(name)
     if name not in Settings.model_fields:
-        return no_setting(name)
+        return no_setting(name, Settings.model_fields)
     extra = Settings.model_fields[name].json_schema_extra
     allowed = extra["allowed"] if isinstance(extra, dict) else ""
     config = os.environ.get(CONFIG_VARIABLE, "")
@@ -450,7 +370,7 @@ def _fault(fault: ErrorDetails, given: Mapping[str, Any]) -> str:
     elif os.environ.get(variable):
         got, place = repr(os.environ[variable]), variable
     else:
-        got = repr(str(read_config(Path(config)).get(name))) if config else "nothing"
+        got = repr(str(read_config(Path(config), Settings.model_fields).get(name))) if config else "nothing"
         place = f"{config}: {name}"
     if name in SECRETS or name == "redis_url":
         got = "a value that is not shown"

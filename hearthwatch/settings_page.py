@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from hearthwatch.settings import CONFIG_VARIABLE, SECRETS, Settings, variable_of
+from hearthwatch.setting_sources import CONFIG_VARIABLE, variable_of
+from hearthwatch.settings import SECRETS, Settings
 
 _HEAD = f"""# Settings
 

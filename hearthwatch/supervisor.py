@@ -1,5 +1,7 @@
 """Keeps the workers of one machine running: starts them, restarts one that dies, stops them together.
 
+Embedded servers that die are started again too; those that somebody stopped stay stopped.
+
 Each worker is a process in a session of its own, so that Ctrl-C reaches the supervisor alone, which then
 asks all of them to finish. A worker holds the reading end of a pipe whose other end is the supervisor's:
 when that is killed, the workers see it and stop by themselves. What runs stands in ``run/state.json`` of
@@ -10,22 +12,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import fcntl
-import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal
-
-import psutil
+from typing import BinaryIO, Final, Protocol
 
 from deploy.local.process import LOG_LIMIT_BYTES
+from hearthwatch.run_folder import (
+    STOP_SECONDS,
+    RunFolder,
+    RunState,
+    State,
+    WorkerState,
+    ask_ready,
+    last_lines,
+)
 from streams.errors import HearthwatchError
 
 FIRST_DELAY_SECONDS: Final = 0.5
@@ -34,164 +38,24 @@ LONGEST_DELAY_SECONDS: Final = 30.0
 PROVEN_SECONDS: Final = 60.0
 #: A worker that never was ready and has died so often will not come up by itself.
 HOPELESS_DEATHS: Final = 4
-#: A worker may take 30 s to finish what it has begun.
-STOP_SECONDS: Final = 40.0
 #: How soon a change in readiness is seen.
 PROBE_SECONDS: Final = 1.0
-
-State = Literal["starting", "ready", "waiting", "stopping", "stopped"]
-
-
-class AlreadyRunningError(HearthwatchError):
-    """Another supervisor works in this data directory."""
+#: How often embedded servers are looked at.
+SERVERS_SECONDS: Final = 2.0
 
 
 class WorkersFailedError(HearthwatchError):
     """A worker does not come up; the text has the last lines of its log."""
 
 
-@dataclass(slots=True)
-class WorkerState:
-    """One worker as the supervisor knows it.
+class Servers(Protocol):
+    """The embedded servers, as a supervisor needs them; blocking."""
 
-    Attributes:
-        state: ``starting`` until it is first ready, and after each restart; ``waiting`` for its next restart.
-        started: seconds since 1970.
-        restarts: how often it was started again.
-        last_exit: exit status of the last one that died; negative: the signal.
-    """
+    def dead(self) -> list[str]:
+        """The names of those that ended without having been stopped."""
 
-    name: str
-    stage: str
-    host: str
-    metrics_port: int
-    log: str
-    state: State = "starting"
-    pid: int | None = None
-    started: float | None = None
-    restarts: int = 0
-    last_exit: int | None = None
-    was_ready: bool = False
-
-    @property
-    def url(self) -> str:
-        """Where it serves its metrics."""
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
-        return f"http://{host}:{self.metrics_port}"
-
-
-@dataclass(slots=True)
-class RunState:
-    """What ``run/state.json`` holds."""
-
-    pid: int
-    started: float
-    detached: bool
-    stops_servers: bool
-    catalog: str
-    policy: str
-    clock: str
-    workers: list[WorkerState] = field(default_factory=list)
-
-
-class RunFolder:
-    """The ``run`` folder of a data directory: state, lock and logs of the workers."""
-
-    def __init__(self, data_dir: Path) -> None:
-        self.path = data_dir / "run"
-        self.state_file = self.path / "state.json"
-        self.supervisor_log = self.path / "supervisor.log"
-        self.keep_servers_file = self.path / "keep-servers"
-
-    def read(self) -> RunState | None:
-        """What the latest supervisor wrote, running or not."""
-        try:
-            raw = json.loads(self.state_file.read_text("utf-8"))
-            workers = [WorkerState(**one) for one in raw.pop("workers")]
-            return RunState(**raw, workers=workers)
-        except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
-            return None
-
-    def write(self, state: RunState) -> None:
-        """Write so that a reader sees the old content or the new, never half of it."""
-        beside = self.state_file.with_suffix(".new")
-        beside.write_text(json.dumps(asdict(state), indent=1) + "\n", "utf-8")
-        beside.replace(self.state_file)
-
-    def forget(self) -> None:
-        """Remove the state."""
-        self.state_file.unlink(missing_ok=True)
-
-    def running(self) -> RunState | None:
-        """The state of a supervisor that runs, or None."""
-        return self.read() if self._is_locked() else None
-
-    def lock(self) -> int:
-        """Take the lock that a supervisor holds as long as it lives; the kernel lets go of it when it dies.
-
-        Raises:
-            AlreadyRunningError: another one holds it.
-        """
-        self.path.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock)
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            state = self.read()
-            pid = f" (pid {state.pid})" if state is not None else ""
-            raise AlreadyRunningError(
-                f"the workers of {self.path.parent} run already{pid}: see `hearthwatch status`, stop them"
-                " with `hearthwatch down`"
-            ) from None
-        return lock
-
-    def _is_locked(self) -> bool:
-        try:
-            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        else:
-            return False
-        finally:
-            os.close(lock)
-
-    def leftovers(self) -> list[psutil.Process]:
-        """Workers whose supervisor was killed and that still run."""
-        state = self.read()
-        found = []
-        for worker in state.workers if state is not None else ():
-            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                if worker.pid is None:
-                    continue
-                process = psutil.Process(worker.pid)
-                line = process.cmdline()
-                if (
-                    process.status() != psutil.STATUS_ZOMBIE
-                    and "--supervised" in line
-                    and worker.name in line
-                ):
-                    found.append(process)
-        return found
-
-    def end_leftovers(self) -> int:
-        """Stop them: ask, and after :data:`STOP_SECONDS` force. Returns how many there were."""
-        found = self.leftovers()
-        for process in found:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.terminate()
-                process.send_signal(signal.SIGCONT)
-        _, alive = psutil.wait_procs(found, timeout=STOP_SECONDS)
-        for process in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        return len(found)
+    def revive(self) -> None:
+        """Start what does not run; raises :class:`streams.errors.HearthwatchError` where that fails."""
 
 
 class Supervisor:
@@ -200,6 +64,7 @@ class Supervisor:
     Args:
         workers: names, stages and ports; each is started with ``hearthwatch worker``.
         environment: of the workers.
+        servers: embedded servers to start again if they die.
         command: how this program is started; tests give their own.
     """
 
@@ -210,13 +75,16 @@ class Supervisor:
         workers: Sequence[WorkerState],
         *,
         environment: Mapping[str, str],
+        servers: Servers | None = None,
         command: Sequence[str] = (sys.executable, "-m", "hearthwatch"),
     ) -> None:
         self.folder = folder
         self.state = state
         self.state.workers = list(workers)
         self._environment = dict(environment)
+        self._servers = servers
         self._on_change: Callable[[WorkerState], None] = lambda worker: None
+        self._note: Callable[[str], None] = lambda text: None
         self._command = list(command)
         self._stopping = asyncio.Event()
         self._force = asyncio.Event()
@@ -224,9 +92,12 @@ class Supervisor:
         self.ready = asyncio.Event()
         """Set when all workers are ready for the first time."""
 
-    def watch(self, on_change: Callable[[WorkerState], None]) -> None:
-        """Say who is told of changes from now on."""
+    def watch(
+        self, on_change: Callable[[WorkerState], None], note: Callable[[str], None] = lambda text: None
+    ) -> None:
+        """Say who is told of changes, and in a line of what befalls the servers, from now on."""
         self._on_change = on_change
+        self._note = note
 
     async def run(self) -> None:
         """Keep the workers running until SIGTERM, SIGINT or :meth:`stop`; a second signal forces them.
@@ -240,6 +111,8 @@ class Supervisor:
         self._save()
         tasks = [asyncio.ensure_future(self._keep(worker)) for worker in self.state.workers]
         tasks.append(asyncio.ensure_future(self._probe()))
+        if self._servers is not None:
+            tasks.append(asyncio.ensure_future(self._keep_servers(self._servers)))
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -282,6 +155,25 @@ class Supervisor:
             delay = min(delay * 2, LONGEST_DELAY_SECONDS)
             worker.restarts += 1
         self._change(worker, "stopped")
+
+    async def _keep_servers(self, servers: Servers) -> None:
+        """Start embedded servers again that have died."""
+        delay = SERVERS_SECONDS
+        suspected: list[str] = []
+        while not self._stopping.is_set():
+            dead = await asyncio.to_thread(servers.dead)
+            # One that is being stopped looks so too, for a moment: only who is dead twice is.
+            if dead and dead == suspected:
+                self._tell(f"{' and '.join(dead)} died and {'is' if len(dead) == 1 else 'are'} started again")
+                try:
+                    await asyncio.to_thread(servers.revive)
+                    delay = SERVERS_SECONDS
+                except HearthwatchError as error:
+                    self._tell(str(error))
+                    delay = min(delay * 2, LONGEST_DELAY_SECONDS)
+            suspected = dead
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), delay)
 
     async def _live(self, worker: WorkerState) -> int:
         """One life of a worker, from its start to its exit status."""
@@ -344,6 +236,10 @@ class Supervisor:
         with contextlib.suppress(OSError):  # whoever watched has closed the other end of a pipe
             self._on_change(worker)
 
+    def _tell(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._note(text)
+
     def _save(self) -> None:
         with contextlib.suppress(OSError):  # a full disk must not stop the workers
             self.folder.write(self.state)
@@ -354,35 +250,3 @@ def _opened(log: Path) -> BinaryIO:
     if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
         log.replace(log.with_suffix(".log.1"))
     return log.open("ab")
-
-
-def ask_ready(worker: WorkerState, timeout_seconds: float) -> dict[str, Any] | None:
-    """What a worker says of itself at ``/readyz`` (``agents.metrics_http``); None if it does not answer."""
-    import urllib.error
-    import urllib.request
-
-    try:
-        with urllib.request.urlopen(f"{worker.url}/readyz", timeout=timeout_seconds) as reply:  # noqa: S310
-            body = reply.read()
-    except urllib.error.HTTPError as error:  # 503: not ready, and why
-        with error:
-            body = error.read()
-    except (OSError, ValueError):
-        return None
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        return None
-    return answer if isinstance(answer, dict) and "ready" in answer else None
-
-
-def last_lines(path: Path, count: int) -> list[str]:
-    """The last lines of a log, without empty ones."""
-    try:
-        with path.open("rb") as log:
-            log.seek(0, os.SEEK_END)
-            log.seek(max(0, log.tell() - 65_536))
-            text = log.read().decode("utf-8", "replace")
-    except FileNotFoundError:
-        return []
-    return [line for line in text.splitlines() if line.strip()][-count:]

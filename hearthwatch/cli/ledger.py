@@ -14,10 +14,10 @@ from agents.ledger import Ledger, Position
 from hearthwatch.activated import activated
 from hearthwatch.cli.groups import Group
 from hearthwatch.connections import kafka_arguments
+from hearthwatch.run_folder import RunFolder
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
 from hearthwatch.settings import Settings, load_settings
-from hearthwatch.supervisor import RunFolder
 from rules.calendar import day_text
 from streams.catalog import Catalog
 from streams.errors import InputError

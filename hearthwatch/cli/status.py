@@ -15,9 +15,9 @@ from rich.text import Text
 
 from agents.redis_link import RedisLink
 from hearthwatch.connections import kafka_connection, redis_home
+from hearthwatch.run_folder import RunFolder, WorkerState, ask_ready
 from hearthwatch.screen import COLOURS, wide_console
 from hearthwatch.settings import Settings, load_settings
-from hearthwatch.supervisor import RunFolder, WorkerState, ask_ready
 from streams import kafka_clients
 from streams.errors import HearthwatchError
 

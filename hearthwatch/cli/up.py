@@ -22,16 +22,10 @@ from hearthwatch.cli.worker import STAGES, metrics_port_of
 from hearthwatch.connections import local_stack
 from hearthwatch.logs import log_to_stderr
 from hearthwatch.observing import prometheus_of, say_where, start_observing
+from hearthwatch.run_folder import RunFolder, RunState, WorkerState, last_lines
 from hearthwatch.running import prepare, uses_local
 from hearthwatch.settings import Settings, load_settings
-from hearthwatch.supervisor import (
-    RunFolder,
-    RunState,
-    Supervisor,
-    WorkersFailedError,
-    WorkerState,
-    last_lines,
-)
+from hearthwatch.supervisor import Supervisor, WorkersFailedError
 from hearthwatch.worker_config import catalog_and_policy
 from rules.policy import Policy
 from rules.rulebook import Rulebook
@@ -84,10 +78,11 @@ def up(
 ) -> None:
     """Run everything: Kafka, Redis, and the workers intake, person and household.
 
-    The embedded Kafka and Valkey are started unless the settings name others. A worker that dies is started
-    again. Ctrl-C, SIGTERM and `hearthwatch down` let every worker finish what it has begun; embedded servers
-    that this command started are stopped too. The catalogue and the policy of the first start are activated;
-    later the data goes by what is activated, and `hearthwatch policy activate` changes that.
+    The embedded Kafka and Valkey are started unless the settings name others. A worker or an embedded server
+    that dies is started again. Ctrl-C, SIGTERM and `hearthwatch down` let every worker finish what it has
+    begun; embedded servers that this command started are stopped too. The catalogue and the policy of the
+    first start are activated; later the data goes by what is activated, and `hearthwatch policy activate`
+    changes that.
     """
     settings = load_settings(catalog=catalog, policy=policy, clock=clock)
     workers = planned_workers(settings, counts_of(scale))
@@ -127,7 +122,9 @@ def up(
             os.getpid(), time.time(), as_detached, stops_servers,
             str(settings.catalog), str(settings.policy), settings.clock,
         )  # fmt: skip
-        asyncio.run(_supervise(Supervisor(folder, state, workers, environment=environment), settings))
+        servers = local_stack(settings) if uses_local(settings) else None
+        supervisor = Supervisor(folder, state, workers, environment=environment, servers=servers)
+        asyncio.run(_supervise(supervisor, settings))
     finally:
         if observer is not None:
             observer.down()
@@ -162,7 +159,7 @@ async def _supervise(supervisor: Supervisor, settings: Settings) -> None:
     if not on_terminal:
         log_to_stderr(settings.log_level, settings.log_format)
     screen = LiveTable(supervisor.state, settings) if on_terminal else Lines(supervisor.state, settings)
-    supervisor.watch(screen.changed)
+    supervisor.watch(screen.changed, screen.note)
     async with screen.shown():
         await supervisor.run()
 

@@ -12,8 +12,9 @@ from typing import Final
 
 from deploy.local import free_ports
 from hearthwatch.connections import local_stack
-from hearthwatch.settings import CONFIG_VARIABLE, PREFIX, Settings, load_settings
-from hearthwatch.supervisor import RunFolder
+from hearthwatch.run_folder import RunFolder
+from hearthwatch.setting_sources import CONFIG_VARIABLE, PREFIX
+from hearthwatch.settings import Settings, load_settings
 from streams.errors import StartError
 
 #: Variables that the demo leaves in force; everything else of the user's settings is not its business.

@@ -10,7 +10,8 @@ import pytest
 from agents.metrics import DEFINITIONS
 from hearthwatch.cli import root
 from hearthwatch.cli.reference import cli_reference, commands
-from hearthwatch.settings import CONFIG_VARIABLE, Settings, load_settings, variable_of
+from hearthwatch.setting_sources import CONFIG_VARIABLE, variable_of
+from hearthwatch.settings import Settings, load_settings
 from rules.policy_file import read_policy
 from streams import topics
 from streams.catalog import BUILT_IN

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local import default_data_dir
-from hearthwatch.settings import SECRETS, Settings, load_settings, unknown_variables, variable_of
+from hearthwatch.setting_sources import variable_of
+from hearthwatch.settings import SECRETS, Settings, load_settings, unknown_variables
 from hearthwatch.settings_page import page
 from streams.errors import SettingsError
 
@@ -101,8 +102,10 @@ def test_a_secret_may_stand_in_a_file(name: str, tmp_path: Path, monkeypatch: py
 def test_a_secrets_file_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEARTHWATCH_REDIS_PASSWORD_FILE", "/nowhere/secret")
     assert faults() == [
-        ("HEARTHWATCH_REDIS_PASSWORD_FILE: got '/nowhere/secret' (No such file or directory); "
-        "allowed: the path of a file that can be read")
+        (
+            "HEARTHWATCH_REDIS_PASSWORD_FILE: got '/nowhere/secret' (No such file or directory); "
+            "allowed: the path of a file that can be read"
+        )
     ]
 
 
@@ -152,8 +155,10 @@ def test_sasl_needs_a_user_and_a_password(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("HEARTHWATCH_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
     monkeypatch.setenv("HEARTHWATCH_KAFKA_USERNAME", "me")
     assert faults() == [
-        ("HEARTHWATCH_KAFKA_SECURITY_PROTOCOL is SASL_SSL, which needs HEARTHWATCH_KAFKA_USERNAME "
-        "and HEARTHWATCH_KAFKA_PASSWORD (or HEARTHWATCH_KAFKA_PASSWORD_FILE)")
+        (
+            "HEARTHWATCH_KAFKA_SECURITY_PROTOCOL is SASL_SSL, which needs HEARTHWATCH_KAFKA_USERNAME "
+            "and HEARTHWATCH_KAFKA_PASSWORD (or HEARTHWATCH_KAFKA_PASSWORD_FILE)"
+        )
     ]
 
 

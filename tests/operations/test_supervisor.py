@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,15 +20,9 @@ import pytest
 
 from deploy.local import free_ports
 from hearthwatch import supervisor as module
-from hearthwatch.supervisor import (
-    AlreadyRunningError,
-    RunFolder,
-    RunState,
-    Supervisor,
-    WorkersFailedError,
-    WorkerState,
-    ask_ready,
-)
+from hearthwatch.run_folder import AlreadyRunningError, RunFolder, RunState, WorkerState, ask_ready
+from hearthwatch.supervisor import Servers, Supervisor, WorkersFailedError
+from streams.errors import LocalStackError
 
 #: Stands for `hearthwatch worker`: serves /readyz, and does what a file beside it says.
 PRETENDER = """
@@ -63,10 +58,15 @@ class Changes:
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, int]] = []
+        self.notes: list[str] = []
         self._event = asyncio.Event()
 
     def __call__(self, worker: WorkerState) -> None:
         self.seen.append((worker.name, worker.state, worker.restarts))
+        self._event.set()
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
         self._event.set()
 
     async def wait(self, is_so: Callable[[], bool]) -> None:
@@ -79,7 +79,12 @@ class Changes:
 class Running:
     """A supervisor with pretenders, at work in this event loop."""
 
-    def __init__(self, tmp_path: Path, names: tuple[str, ...] = ("intake-1", "person-1")) -> None:
+    def __init__(
+        self,
+        tmp_path: Path,
+        names: tuple[str, ...] = ("intake-1", "person-1"),
+        servers: Servers | None = None,
+    ) -> None:
         self.script = tmp_path / "pretender.py"
         self.script.write_text(PRETENDER, "utf-8")
         self.folder = RunFolder(tmp_path)
@@ -95,9 +100,10 @@ class Running:
             state,
             self.workers,
             environment=dict(os.environ),
+            servers=servers,
             command=[sys.executable, str(self.script)],
         )
-        self.supervisor.watch(self.changes)
+        self.supervisor.watch(self.changes, self.changes.note)
         self.task: asyncio.Task[None] | None = None
 
     def mark(self, name: str, what: str) -> Path:
@@ -124,6 +130,7 @@ class Running:
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FIRST_DELAY_SECONDS", 0.05)
     monkeypatch.setattr(module, "PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(module, "SERVERS_SECONDS", 0.05)
 
 
 async def test_workers_come_up_and_stand_in_the_state_file(tmp_path: Path) -> None:
@@ -293,3 +300,44 @@ def test_the_state_file_is_json_that_other_tools_can_read(tmp_path: Path) -> Non
     folder.path.mkdir()
     folder.write(RunState(5, 1.5, True, True, "c.yaml", "p.yaml", "wall"))
     assert json.loads(folder.state_file.read_text("utf-8"))["clock"] == "wall"
+
+
+class Pretended:
+    """Embedded servers: who is dead at each look, and what comes of starting them again."""
+
+    def __init__(self, looks: list[list[str]], failures: int = 0) -> None:
+        self.looks = looks
+        self.failures = failures
+        self.looked = 0
+        self.revived = 0
+        self.seen_all = threading.Event()
+
+    def dead(self) -> list[str]:
+        self.looked += 1
+        if self.looked > len(self.looks):
+            self.seen_all.set()
+        return self.looks[min(self.looked, len(self.looks)) - 1]
+
+    def revive(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise LocalStackError("port 16379 for Valkey is in use")
+        self.revived += 1
+        self.looks = [[]]
+
+
+async def test_servers_that_died_are_started_again_until_that_succeeds(tmp_path: Path) -> None:
+    servers = Pretended([[], ["Kafka", "Valkey"]], failures=1)
+    async with Running(tmp_path, ("intake-1",), servers) as running:
+        await running.changes.wait(lambda: len(running.changes.notes) == 3)
+        again = "Kafka and Valkey died and are started again"
+        assert running.changes.notes == [again, "port 16379 for Valkey is in use", again]
+    assert servers.revived == 1
+
+
+async def test_a_server_that_is_being_stopped_is_left_alone(tmp_path: Path) -> None:
+    """Between its end and the removal of its pid file it looks dead."""
+    servers = Pretended([[], ["Valkey"], [], ["Kafka"], []])
+    async with Running(tmp_path, ("intake-1",), servers) as running:
+        assert await asyncio.to_thread(servers.seen_all.wait, 30)
+    assert (servers.revived, running.changes.notes) == (0, [])

@@ -16,7 +16,10 @@ import psutil
 import pytest
 
 from deploy.local import free_ports
-from hearthwatch.supervisor import RunFolder
+from hearthwatch.connections import local_stack
+from hearthwatch.run_folder import RunFolder
+from hearthwatch.setting_sources import variable_of
+from hearthwatch.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 90
@@ -55,6 +58,10 @@ class Program:
             "HEARTHWATCH_HOUSEHOLD_PARTITIONS": "2",
         }
         self.run_folder = RunFolder(folder / "data")
+
+    def settings(self) -> Settings:
+        names = ("data_dir", "kafka_port", "kafka_controller_port", "valkey_port")
+        return load_settings(**{name: self.environment[variable_of(name)] for name in names})
 
     def __call__(self, *args: str, expect: int = 0) -> str:
         done = subprocess.run(
@@ -148,6 +155,26 @@ def test_a_killed_worker_comes_back_and_goes_on(program: Program) -> None:
     program.publish("2026-01-12")
     program("tick", "--until", "2026-01-13")
     assert json.loads(program("household", "show", "H1", "--json"))["day"] == "2026-01-13"
+
+
+@pytest.mark.parametrize("server", ["valkey", "kafka"])
+def test_a_killed_embedded_server_comes_back_and_events_come_through(program: Program, server: str) -> None:
+    stack = local_stack(program.settings())
+    killed = next(one.pid for one in stack.status() if one.name == server)
+    stack.kill(server)
+    until = time.monotonic() + DEADLINE_SECONDS
+    while True:
+        (found,) = [one for one in stack.status() if one.name == server]
+        if found.state == "running":
+            break
+        assert time.monotonic() < until, found
+    assert found.pid != killed
+    program.until_ready()
+    day = {"valkey": "2026-01-14", "kafka": "2026-01-15"}[server]
+    program.publish(day)
+    program("tick", "--until", day)
+    assert json.loads(program("household", "show", "H1", "--json"))["day"] == day
+    assert f"{server.capitalize()} died and is started again" in program.run_folder.supervisor_log.read_text()
 
 
 def test_a_second_up_is_refused_while_one_runs(program: Program) -> None:

@@ -16,7 +16,7 @@ import kafka
 import psutil
 
 from deploy.local import Stack, free_ports
-from hearthwatch.supervisor import RunFolder, WorkerState
+from hearthwatch.run_folder import RunFolder, WorkerState
 from tests.watched.rules import ROOT
 
 DEADLINE_SECONDS = 100
