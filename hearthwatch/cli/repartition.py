@@ -9,9 +9,9 @@ import click
 
 from hearthwatch.cli.rebuild import Tell, as_made, shown
 from hearthwatch.connections import kafka_connection
+from hearthwatch.run_folder import RunFolder
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.settings import Settings, load_settings
-from hearthwatch.supervisor import RunFolder
 from hearthwatch.topic_plan import planned_topics
 from hearthwatch.worker_config import worker_config
 from streams import topics
