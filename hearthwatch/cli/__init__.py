@@ -38,6 +38,7 @@ COMMANDS: dict[str, str] = {
     "publish": "hearthwatch.cli.publish:publish",
     "rebuild": "hearthwatch.cli.rebuild:rebuild",
     "repartition": "hearthwatch.cli.repartition:repartition",
+    "routes": "hearthwatch.cli.routes:routes",
     "status": "hearthwatch.cli.status:status",
     "story": "hearthwatch.cli.story:story",
     "tick": "hearthwatch.cli.tick:tick",
