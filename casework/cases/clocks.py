@@ -74,6 +74,15 @@ def stop(case: Case) -> None:
     case.clocks = [clock for clock in case.clocks if not clock.is_running]
 
 
+def asking(case: Case) -> set[ClockKind]:
+    """The clocks of which somebody was told and that still run: to be answered, or late."""
+    return {
+        clock.kind
+        for clock in case.clocks
+        if clock.is_running and (clock.kind == "acknowledge" or clock.overdue is not None)
+    }
+
+
 def next_clock(case: Case, until: int) -> Clock | None:
     """The clock on which something is to be told first, up to an instant; of several the first of all."""
     running = [clock for clock in case.clocks if clock.next is not None and clock.next <= until]

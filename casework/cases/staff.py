@@ -185,7 +185,13 @@ class _Doing:
 
     def do(self, data: msgspec.Struct) -> Refusal | None:
         """Change the case and say so; where that is found impossible nothing has changed."""
-        return _DO[self.command.command](self, data)
+        asked = clocks.asking(self.case)
+        refusal = _DO[self.command.command](self, data)
+        # Whoever was told to do what is done now need not be told again.
+        is_closed = self.case.state == "closed" and self.before != "closed"
+        if refusal is None and (is_closed or asked - clocks.asking(self.case)):
+            self.work.resolve(self.case, self.case.community)
+        return refusal
 
     def say(self, data: msgspec.Struct, **more: Any) -> CaseEvent:
         """The event: the command's data, and what else there is."""
@@ -196,25 +202,19 @@ class _Doing:
         }
         return self.work.event(self.case, self.row.event, self.before, told | more, self.command)
 
-    def take_up(self) -> bool:
-        """Somebody answers for the case; return whether an alert of it was waiting."""
+    def take_up(self) -> None:
+        """Somebody answers for the case."""
         work, case = self.work, self.case
         if case.is_baseline:  # off the worklist: its clocks run from now on
             case.is_baseline = False
             clocks.start(case, work.at, work.book)
-            clocks.finish(case, "acknowledge", work.at)
-            return False
-        clock = case.clock("acknowledge")
-        was_waiting = clock is not None and clock.is_running
         clocks.finish(case, "acknowledge", work.at)
-        return was_waiting
 
     def acknowledge(self, data: msgspec.Struct) -> None:
         self.take_up()
         if self.case.officer is None:
             self.case.officer = self.by
         self.say(data, officer=self.case.officer)
-        self.work.resolve(self.case, self.case.community)
 
     def assign(self, data: msgspec.Struct) -> None:
         assert isinstance(data, commands.Assign)
@@ -228,14 +228,12 @@ class _Doing:
             sent = feedback.of_visit(work.home.id, data.findings, self.next_id, work.at, work.book)
         except feedback.Refused as refused:
             return "bad-data", f"$.data.findings: {refused}"
-        was_waiting = self.take_up()
+        self.take_up()
         case.visits.append(Visit(work.at, self.by, data.outcome))
         if data.outcome != "absent":
             clocks.finish(case, "visit", work.at)
         self.say(data)
         work.feed_back(sent)
-        if was_waiting:
-            work.resolve(case, case.community)
         return None
 
     def assess(self, data: msgspec.Struct) -> None:
@@ -306,7 +304,6 @@ class _Doing:
         case.source, case.duplicate_of = data.source, data.duplicate_of
         aftercare.settle(work.home, case)
         self.say(data)
-        work.resolve(case, case.community)
 
     def reopen(self, data: msgspec.Struct) -> None:
         work, case = self.work, self.case

@@ -161,6 +161,8 @@ def _join(work: Work, case: Case, kind: str, passed: WarningPassed, tells_superv
         clocks.start(case, work.at, book)
     elif is_higher:
         clocks.hurry(case, work.at, book)
+    elif "acknowledge" not in clocks.asking(case):  # what is told again is answered again
+        clocks.start(case, work.at, book, ("acknowledge",))
     event = work.event(
         case,
         row.event,

@@ -67,6 +67,20 @@ def test_a_clock_that_was_met_in_time_says_nothing() -> None:
     assert [event.data["clock"] for event in desk.later(30 * HOUR)] == ["help"] * 3
 
 
+def test_doing_what_is_late_ends_its_alerts() -> None:
+    desk = Desk()
+    desk.warn(1, "raised", "red")
+    desk.send("acknowledge")
+    desk.later(12 * HOUR)
+    desk.told()
+    desk.send("comment", text="on my way")
+    assert desk.told() == []
+    desk.send("visit", outcome="absent")
+    assert desk.told() == []
+    desk.send("visit", outcome="met")
+    assert desk.told() == ["resolve"]
+
+
 def test_closing_stops_every_clock() -> None:
     desk = Desk()
     desk.warn(1, "raised", "red")

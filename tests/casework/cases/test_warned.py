@@ -40,6 +40,21 @@ def test_upgraded_raises_the_urgency_brings_clocks_forward_and_alerts_again() ->
     assert desk.refused("acknowledge") == "not-yet"
 
 
+def test_what_is_told_again_at_the_same_level_is_answered_again() -> None:
+    desk = opened("orange")
+    desk.send("acknowledge")
+    help_due = desk.case.clock("help")
+    desk.warn(2, "cleared", None)
+    desk.told()
+    desk.at += DAY
+    desk.warn(3, "raised", "yellow")
+    assert desk.told() == ["upgraded"]
+    assert desk.case.level == "orange"
+    assert desk.case.clock("help") == help_due
+    desk.send("acknowledge")
+    assert desk.told() == ["resolve"]
+
+
 def test_what_was_visited_need_not_be_visited_again_for_a_higher_level() -> None:
     desk = opened()
     desk.send("visit", outcome="met")
