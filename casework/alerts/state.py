@@ -1,7 +1,7 @@
 """What dispatch remembers of a district, and how it is written down.
 
-msgpack arrays in an order that follows from the inputs alone, so that a replay gives the same bytes. The
-versions of the format are those of :mod:`rules.state_format`.
+msgpack arrays in an order that follows from the inputs alone, so that a replay gives the same bytes, behind
+one byte, the number of the format. :mod:`rules.state_format` says how a program comes to another one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ import msgspec
 from casework.alerts.alert import Alert
 from casework.alerts.intents import Fate, MessageKind
 from casework.alerts.silences import Silence
-from rules.state_format import unreadable
+from rules.state_format import StateFormatError
+
+FORMAT: Final = 1
+"""The latest that this program knows, and the one that it writes."""
 
 NEVER: Final = 2**62
 """An instant that never comes."""
@@ -165,8 +168,8 @@ def next_due(state: State) -> int:
 
 
 def encode(state: State) -> bytes:
-    """A state as bytes."""
-    return _pack(state)
+    """A state as bytes; the same for the same inputs."""
+    return bytes((FORMAT,)) + _pack(state)
 
 
 def decode(raw: bytes) -> State:
@@ -175,7 +178,14 @@ def decode(raw: bytes) -> State:
     Raises:
         StateFormatError: a newer program wrote them, or they are damaged.
     """
+    if FORMAT < (raw[0] if raw else 0) < 0x80:
+        raise StateFormatError(
+            f"the state of a district's alerts has format {raw[0]}, and this program knows {FORMAT}:"
+            " a newer program wrote it; run that one"
+        )
     try:
-        return _unpack(raw)
-    except msgspec.DecodeError as error:
-        raise unreadable(raw, "district's alerts") from error
+        if raw[:1] == bytes((FORMAT,)):
+            return _unpack(raw[1:])
+    except msgspec.DecodeError:
+        pass
+    raise StateFormatError("the state of a district's alerts cannot be read: it is damaged")

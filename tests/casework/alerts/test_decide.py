@@ -418,11 +418,13 @@ def test_a_state_with_nothing_left_to_do_is_small() -> None:
 
 
 def test_a_state_of_a_newer_program_is_refused() -> None:
-    assert decode(encode(State(now=5))).now == 5
+    raw = encode(State(now=5))
+    assert decode(raw).now == 5
     with pytest.raises(StateFormatError, match="format 2"):
-        decode(b"\x02" + encode(State()))
-    with pytest.raises(StateFormatError, match="damaged"):
-        decode(encode(State())[:-1])
+        decode(b"\x02" + raw[1:])
+    for damaged in (b"", raw[:-1], b"\x00" + raw[1:], raw[1:]):
+        with pytest.raises(StateFormatError, match="damaged"):
+            decode(damaged)
 
 
 def test_the_community_of_the_tests_is_the_communitys_teams() -> None:
