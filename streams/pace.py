@@ -20,21 +20,21 @@ from streams.fetch_sessions import FetchSession
 #: From one small fetch to the next, at least and at most.
 LINGER_SECONDS: Final = 0.002
 LONGEST_LINGER_SECONDS: Final = 0.020
-#: In between it is so many times what a fetch costs the thread that talks to Kafka.
-COSTS: Final = 3.0
+#: In between it is so many times what the process spends on a fetch and what it brings: so a trickle keeps it
+#: busy half the time at most, and the more it costs the more records share the cost.
+COSTS: Final = 2.0
 
 
 class Pace:
     """Lets fetches pass; all of it is used in the loop of the consumer's thread.
 
     Args:
-        least_seconds: after a small fetch the next one is not sent before that, and not before it has cost
-            the thread less than a quarter of the time.
-        spent: CPU seconds of this thread.
+        least_seconds: after a small fetch the next one is not sent before that.
+        spent: CPU seconds of this process.
     """
 
     def __init__(
-        self, least_seconds: float = LINGER_SECONDS, *, spent: Callable[[], float] = time.thread_time
+        self, least_seconds: float = LINGER_SECONDS, *, spent: Callable[[], float] = time.process_time
     ) -> None:
         self._least_seconds = least_seconds
         self._spent = spent
