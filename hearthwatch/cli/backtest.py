@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from hearthwatch.cli.output import Lines, keep_apart
-from rules.backtest import Backtest, Rejection, read_lines
+from rules.backtest import Backtest, Rejection, read_lines, uncollected
 from rules.backtest_jobs import ParallelBacktest
 from rules.calendar import day_from_text
 from rules.policy_file import read_policy
@@ -79,7 +79,12 @@ def backtest(
     read = read_catalog(catalog)
     rules = read_policy(policy, read)
     run = Backtest(read, rules) if jobs == 1 else ParallelBacktest(read, rules, jobs)
-    with open_events(events) as file, Lines(out) as warnings_file, Lines(rejections) as rejections_file:
+    with (
+        open_events(events) as file,
+        Lines(out) as warnings_file,
+        Lines(rejections) as rejections_file,
+        uncollected(),
+    ):
         for line, value in enumerate(with_progress(file), start=1):
             rejection = run.feed(line, value)
             if rejection is not None:

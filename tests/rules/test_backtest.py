@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 
 import pytest
 
 from hearthwatch.cli import run
+from rules.backtest import uncollected
 from tests.rules.a_policy import CATALOG, POLICY
 
 JOIN = {
@@ -125,3 +127,15 @@ def test_a_line_far_too_long_is_rejected_and_not_kept(bench: Bench) -> None:
     (rejection,) = bench.lines("r")
     assert (rejection["line"], rejection["reason"]) == (2, "too-large")
     assert len(bench.lines("w")) == 1
+
+
+def test_the_collector_is_off_for_a_run_and_on_again_also_after_a_fault() -> None:
+    def fail() -> None:
+        with uncollected():
+            assert not gc.isenabled()
+            raise ValueError("x")
+
+    assert gc.isenabled()
+    with pytest.raises(ValueError, match="x"):
+        fail()
+    assert gc.isenabled()
