@@ -47,11 +47,10 @@ def retry(turn: Turn, message: Message) -> None:
     if message.id not in turn.state.messages:
         return
     team = turn.team(message.team)
-    if not message.reached and message.kind != "repeat":
-        _put_back(turn, message, team)
-        if not message.alerts:
-            del turn.state.messages[message.id]
-            return
+    _hold_back(turn, message, team)
+    if not message.alerts:
+        del turn.state.messages[message.id]
+        return
     crew = [member.id for member in turn.routes.on_call(team, turn.now)]
     channel = turn.routes.channels.get(message.channel)
     if channel is None or channel.id not in team.channels or (crew != message.crew and not message.reached):
@@ -255,12 +254,14 @@ def _to_digest(turn: Turn, message: Message, channel: Channel) -> None:
     digest.due = digest_due(turn, digest)
 
 
-def _put_back(turn: Turn, message: Message, team: Team) -> None:
-    """What must wait by now leaves a message that nobody has got."""
+def _hold_back(turn: Turn, message: Message, team: Team) -> None:
+    """What must wait by now leaves a message; it waits again unless somebody was told of it before."""
+    was_told = message.reached or message.kind == "repeat"
     goes = []
     for alert in message.alerts:
         if held(turn, alert, team)[0] > turn.now:
-            put(turn, alert, team)
+            if not was_told:
+                put(turn, alert, team)
         else:
             goes.append(alert)
     message.alerts = goes

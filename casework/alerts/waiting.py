@@ -144,7 +144,10 @@ def take_out(turn: Turn, message: Message) -> None:
         if alert.id in message.over and message.kind != "repeat" and not message.reached:
             fate, by = message.over[alert.id]
             turn.ended(fate, alert, message.team, channel=message.channel, by=by)
-    if not message.reached:
+    if message.reached:  # nothing is left to say to whom it has not reached
+        if all(alert.id in message.over for alert in message.alerts):
+            turn.state.messages.pop(message.id, None)
+    else:
         message.alerts = [alert for alert in message.alerts if alert.id not in message.over]
         message.over = {}
         if not message.alerts:

@@ -273,6 +273,42 @@ def test_who_has_no_contact_by_the_first_channel_is_told_by_the_next() -> None:
     assert [(send.channel, send.member) for send in district.sent()] == [("sms", "zhao"), ("wecom", "wang")]
 
 
+def half_told(until: str, start: str = "2026-03-02 10:00") -> District:
+    """Two are on call, and only the first is reached before an instant."""
+    text = edited(("weeks: zhao", "weeks: [[li, zhao]]"))
+    district = District(
+        lambda send, now: "failed" if send.member == "zhao" and now < at(until) else "sent", text, start
+    )
+    district.feed(alert("H1-1", community=STREET_ONLY))
+    district.run(32)
+    assert [send.member for send in district.sent()] == ["li", "zhao"]
+    return district
+
+
+def test_who_was_not_reached_is_not_told_of_what_is_resolved_by_then() -> None:
+    district = half_told("2026-03-02 11:00")
+    district.feed(Resolve("H1"))
+    district.run(2 * HOUR)
+    assert len(district.sent()) == 2
+    assert not district.state.messages
+
+
+def test_who_was_not_reached_is_not_told_in_quiet_hours_when_somebody_knows() -> None:
+    district = half_told("2026-03-02 22:00", "2026-03-02 21:59:25")
+    district.run(HOUR)
+    assert len(district.sent()) == 2
+    assert district.fates("H1-1") == ["sent"]
+
+
+def test_a_repeat_that_failed_is_not_tried_again_in_quiet_hours() -> None:
+    begins = at("2026-03-02 21:59:55")
+    district = District(lambda _, now: "sent" if now < begins else "failed", start="2026-03-02 17:59:26")
+    district.feed(alert("H1-1"))
+    district.run(5 * HOUR)
+    assert [(send.kind, send.attempt) for send in district.sent()] == [("alerts", 1), ("repeat", 1)]
+    assert not district.state.messages
+
+
 def test_after_a_handover_a_retry_goes_to_who_is_on_call_then() -> None:
     district = District(
         lambda send, _: "failed" if send.member == "li" else "sent", start="2026-03-09 08:29:55"
