@@ -25,7 +25,14 @@ class Pipeline:
     """The three stages under a simulated clock (``clock: log``)."""
 
     def __init__(
-        self, rig: Rig, catalog: Catalog, policy: Policy, *, life_partitions: int = 2, partitions: int = 3
+        self,
+        rig: Rig,
+        catalog: Catalog,
+        policy: Policy,
+        *,
+        life_partitions: int = 2,
+        partitions: int = 3,
+        snapshots: bool = True,
     ) -> None:
         self.rig = rig
         self.catalog = catalog
@@ -41,6 +48,8 @@ class Pipeline:
             household_partitions=partitions,
             warnings_partitions=2,
         )
+        if not snapshots:
+            topics = [topic for topic in topics if not topic.name.startswith("hearthwatch.")]
         rig.topics(
             {topic.name: topic.partitions for topic in topics},
             {topic.name: topic.settings for topic in topics},

@@ -92,6 +92,11 @@ class Rig:
             admin.wait_for_topics([self.prefix + name for name in partitions])
         self.partitions |= partitions
 
+    def remove_topics(self) -> None:
+        """Delete the topics; nobody may be at work on them."""
+        with kafka_clients.admin(Connection(self.stack.kafka_bootstrap)) as admin:
+            admin.delete_topics([self.prefix + name for name in self.partitions])
+
     def share_charter(self) -> None:
         """Keep the charter on Kafka, as other processes need it."""
         self.topics({LEDGER_TOPIC: 1}, {LEDGER_TOPIC: {"cleanup.policy": "compact"}})
