@@ -106,11 +106,12 @@ class Process:
 
     def __init__(
         self, stage: StageName, at: Round, warm_up: int, window: int, cores: Sequence[int],
-        profile: str | None = None, policy: Path = POLICY,
+        profile: str | None = None, policy: Path = POLICY, cache_bytes: int | None = None,
+        module: str = "bench.stage_process",
     ) -> None:  # fmt: skip
         self.stage = stage
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.stage_process"],
+            [sys.executable, "-m", module],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         order = {
@@ -118,6 +119,7 @@ class Process:
             "prefix": at.prefix, "namespace": NAMESPACE, "cores": list(cores),
             "warm_up": warm_up, "window": window, "policy": str(policy),
             "profile": f"{profile}.{stage}" if profile else None,
+            "cache_bytes": cache_bytes,
         }  # fmt: skip
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order) + "\n")
@@ -136,6 +138,11 @@ class Process:
     def mark(self) -> None:
         """Let it take a sample now."""
         self._process.send_signal(signal.SIGUSR1)
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
 
     @property
     def cpu(self) -> float:

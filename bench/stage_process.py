@@ -16,10 +16,11 @@ import resource
 import signal
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from agents.app import StageName, Worker, WorkerConfig, settle_memory, stage_of
+from agents.deciding import Stage
 from agents.lanes import Lane, Part
 from agents.metrics import StageMetrics
 from agents.redis_link import RedisHome
@@ -99,8 +100,8 @@ class Sampler(StageMetrics):
         return json.dumps([asdict(sample) for sample in self.samples])
 
 
-async def run(order: dict[str, Any]) -> str:
-    """Work until SIGTERM."""
+async def run(order: dict[str, Any], stage: Stage | None = None) -> str:
+    """Work until SIGTERM; on the stage that the order names unless one is given."""
     if cores := order["cores"]:
         os.sched_setaffinity(0, cores)
     catalog = read_catalog(CATALOG)
@@ -115,8 +116,10 @@ async def run(order: dict[str, Any]) -> str:
         topic_prefix=order["prefix"],
         worker=f"bench-{name}",
     )
+    if order.get("cache_bytes"):
+        config = replace(config, cache_bytes=order["cache_bytes"])
     metrics = Sampler(name, warm_up=order["warm_up"], window=order["window"], profile=order.get("profile"))
-    worker = Worker(stage_of(name, config), config, metrics=metrics)
+    worker = Worker(stage or stage_of(name, config), config, metrics=metrics)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)

@@ -4,7 +4,7 @@
     .venv/bin/python -m bench.peers --only hearthwatch --only floor --rounds 1
     .venv/bin/python -m bench.peers --list                 # what there is, and what each promises
 
-The topic `household.facts` is filled with 260,000 records: two people move into each of 24,000 households,
+The topic `household.facts` is filled with 650,000 records: two people move into each of 60,000 households,
 then bills come for any of them, evenly. Each program reads it to its end, keeps what a household has paid
 (bench/peers/toy.py; ours runs the policy bench/peers/toy.yaml through its rules), and sends a warning where
 that comes over a line. Every program must send the same warnings, or the command ends with 1.
@@ -157,7 +157,12 @@ def main() -> None:
     names = [one.name for one in PROGRAMS]
     parser.add_argument("--only", action="append", choices=names, help="a program to run; may be repeated")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--households", type=int, default=Load().households)
+    parser.add_argument(
+        "--households",
+        type=int,
+        default=Load().households,
+        help="below 10,000 only the agreement means anything",
+    )
     parser.add_argument("--out", type=Path, help="where the result goes; bench/results/ unless said")
     parser.add_argument("--no-picture", action="store_true", help="leave the picture as it is")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")

@@ -60,6 +60,10 @@ PROGRAMS: Final = (
         "exact; state and offset in one fenced commit in Valkey, log and snapshots on Kafka",
     ),
     Program(
+        "hearthwatch-by-hand", "the same work by hand, on its engine", "ours",
+        "as the stage; no policy, midnights or moves", "by-hand",
+    ),
+    Program(
         "kafka-streams", "Kafka Streams 4.1, in memory", "java",
         _KAFKA_STREAMS + "committed every 100 ms; until then no warning is seen", "memory", 0.1, 2.0,
     ),

@@ -19,7 +19,7 @@ import orjson
 from agents.flow import Flow
 from bench import faust_documented
 from bench.machine import places, spread
-from bench.peers import toy
+from bench.peers import by_hand, toy
 from bench.peers.installing import HERE, Installed
 from bench.peers.load import Load, fill, records
 from bench.peers.programs import Program
@@ -149,8 +149,12 @@ class Comparison:
 
     def _run(self, program: Program) -> dict[str, Any]:
         if program.kind == "ours":
-            figures = asyncio.run(self._ours())
-            found = counted(record.value for record in asyncio.run(self.at.read(WARNINGS)))
+            is_by_hand = program.module == by_hand.NAME
+            name = WARNINGS
+            if is_by_hand:
+                self._warnings_topic(name := by_hand.SENDS_TO)
+            figures = asyncio.run(self._ours(by_hand.NAME if is_by_hand else "household"))
+            found = counted(record.value for record in asyncio.run(self.at.read(name)))
         elif program.kind == "faust":
             marks = self.load.few_marks
             reply = faust_documented.run(self.at, marks, policy=POLICY)
@@ -163,18 +167,29 @@ class Comparison:
             found = counted(record.value for record in read)
         return figures | {"agreement": compared(found, self.wanted, is_part=program.kind == "faust")}
 
-    async def _ours(self) -> dict[str, Any]:
+    def _warnings_topic(self, name: str) -> None:
+        at = self.at
+        at.partitions[name] = PARTITIONS
+        topics.create(
+            Connection(at.stack.kafka_bootstrap),
+            [topics.Topic(at.prefix + name, PARTITIONS, 1, {}, "warnings")],
+        )
+
+    async def _ours(self, stage: str) -> dict[str, Any]:
         load, at = self.load, self.at
-        process = Process("household", at, load.warm_up, load.window, places()[0], policy=POLICY)
+        module = "bench.stage_process" if stage == "household" else "bench.peers.by_hand"
+        process = Process(
+            "household", at, load.warm_up, load.window, places()[0], policy=POLICY, module=module
+        )
         flow: Flow = at.flow()
         try:
             await process.ready()
             async with asyncio.timeout(SECONDS):
-                await flow.through([("household", [HOUSEHOLD_FACTS])])
+                await flow.through([(stage, [HOUSEHOLD_FACTS])])
             samples = await process.stop()
             states = bytes_ = 0
             for partition in range(PARTITIONS):
-                async for _, state in flow.ledger.scan("household", at.prefix + HOUSEHOLD_FACTS, partition):
+                async for _, state in flow.ledger.scan(stage, at.prefix + HOUSEHOLD_FACTS, partition):
                     states += 1
                     bytes_ += len(state)
         finally:
@@ -192,11 +207,7 @@ class Comparison:
         at, load = self.at, self.load
         group = f"{at.prefix}{program.name}"
         name = f"{program.name}.{WARNINGS}"
-        at.partitions[name] = PARTITIONS
-        topics.create(
-            Connection(at.stack.kafka_bootstrap),
-            [topics.Topic(at.prefix + name, PARTITIONS, 1, {}, "warnings")],
-        )
+        self._warnings_topic(name)
         with tempfile.TemporaryDirectory(prefix="hearthwatch-peer-") as folder:
             order = {
                 "kafka": at.stack.kafka_bootstrap, "group": group, "folder": folder,
