@@ -170,6 +170,7 @@ class Worker:
             max_part=config.max_part,
             cache_bytes=config.cache_bytes,
         )
+        self.engine.on_beyond = self._failed
         self.standing = Standing(self.engine)
         self._flow = Flow(config.kafka, self.ledger, prefix=config.topic_prefix)
         self.midnights: Midnights | None = None

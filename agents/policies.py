@@ -162,8 +162,7 @@ class Activator:
             except TransportError as error:
                 logger.warning("activations wait: %s", error)
             except HearthwatchError as error:
-                logger.error("%s", error)
-                self._on_failure(error)
+                self._on_failure(error)  # whoever ends the worker says why
                 return
             await asyncio.sleep(CHECK_SECONDS)
 

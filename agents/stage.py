@@ -28,6 +28,7 @@ from agents.lanes import Lane, Part
 from agents.ledger import Claim, FencedError, Ledger, LedgerMissingError, StaleClaimError
 from agents.poison import SetAside
 from agents.signals import Signals
+from rules.state_format import NewerFormatError
 from streams.batches import Consumer
 from streams.errors import LedgerError, TransportError
 from streams.producer import OrderedProducer
@@ -81,6 +82,8 @@ class Engine:
         self._set_aside = set_aside
         self.look: Callable[[], Awaitable[None]] | None = None
         """Finds out what a part that is early has to know."""
+        self.on_beyond: Callable[[BaseException], None] | None = None
+        """Told that only a newer program can go on: one that is there takes over from whoever leaves."""
         self._consumer: Callable[[], Consumer] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._delays: dict[TP, float] = {}
@@ -237,7 +240,7 @@ class Engine:
                 self._drop(lane, str(error))
                 return False
             except LedgerError as error:
-                self._halt(lane, str(error))
+                self._halt(lane, error)
                 return False
             except Exception:
                 # Not one record's fault, those are set aside: a fault of this program. Nothing was sent.
@@ -290,7 +293,7 @@ class Engine:
                 self._drop(lane, str(error))
                 return False
             except LedgerError as error:
-                self._halt(lane, str(error))
+                self._halt(lane, error)
                 return False
             except Exception:
                 tp = lane.tp
@@ -359,7 +362,7 @@ class Engine:
         except TransportError as error:
             self._drop(lane, str(error))
         except LedgerError as error:
-            self._halt(lane, str(error))
+            self._halt(lane, error)
         except Exception:
             logger.exception(
                 "%s-%d: a commit failed at offset %d", tp.topic, tp.partition, part.next_offset,
@@ -400,9 +403,13 @@ class Engine:
         if not lane.is_closing:
             self._reclaim_later(lane.tp)
 
-    def _halt(self, lane: Lane, why: str) -> None:
-        """State and log do not fit together: the partition waits for an operator."""
+    def _halt(self, lane: Lane, error: LedgerError) -> None:
+        """State and log do not fit together: the partition waits for an operator, or for a newer program."""
         lane.is_dropped = True
+        if isinstance(error, NewerFormatError) and self.on_beyond is not None:
+            self.on_beyond(error)
+            return
+        why = str(error)
         if self.lanes.get(lane.tp) is lane:
             self._refused("ledger", lane.tp)
             self._stop(lane.tp, why)

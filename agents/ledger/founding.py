@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from agents.ledger.charter import CharterStore
 from agents.ledger.errors import LedgerMismatchError, LedgerMissingError
 from agents.redis_link import RedisLink
+from rules.state_format import FORMAT, WRITES, NewerFormatError
 
 _NEW = "new "
 #: Stands before the id in Redis until Kafka has it too, so that a crash in between is told from a Kafka
 #: that was emptied under a used Redis.
+
+_STATE_FORMAT = "state-format"
 
 _ANEW = "`hearthwatch down && hearthwatch local reset`"
 
@@ -79,6 +82,24 @@ async def check_made_with(store: CharterStore, made_with: Mapping[str, str]) -> 
     missing = {f"made-with/{what}": digest for what, digest in made_with.items() if what not in known}
     if missing:
         await store.write(missing)
+
+
+async def check_format(store: CharterStore) -> None:
+    """Compare the format of states with what this program reads; write down what it may write from now on.
+
+    Raises:
+        NewerFormatError: a newer program has worked here.
+    """
+    found = (await store.read()).made_with.get(_STATE_FORMAT)
+    # Format 1 is older than this entry.
+    known = 1 if found is None else int(found)
+    if known > FORMAT:
+        raise NewerFormatError(
+            f"a newer program has worked here and writes states of format {known},"
+            f" this program knows {FORMAT}: run that one"
+        )
+    if known < WRITES:
+        await store.write({f"made-with/{_STATE_FORMAT}": str(WRITES)})
 
 
 def _text(value: bytes | None) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from agents.ledger.charter import CharterStore
 from agents.ledger.errors import FencedError, LedgerMissingError, StaleClaimError
-from agents.ledger.founding import check_made_with, found
+from agents.ledger.founding import check_format, check_made_with, found
 from agents.ledger.packing import pack, unpack, unpack_all
 from agents.ledger.scripts import ADOPT, CLAIM, COMMIT, DUE, LOAD, SCAN
 from agents.redis_link import Argument, RedisLink
@@ -101,10 +101,12 @@ class Ledger:
         Raises:
             LedgerMissingError: partitions have started, but this Redis is empty.
             LedgerMismatchError: Redis and Kafka belong to different ledgers, or a file has changed.
+            NewerFormatError: a newer program has worked here.
         """
         try:
             async with self._opening:
                 if self.id is None:
+                    await check_format(self.charter)
                     self.id = await found(self.link, self.charter, self.name)
                 if made_with:
                     await check_made_with(self.charter, made_with)

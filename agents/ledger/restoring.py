@@ -16,9 +16,10 @@ from typing import Any, Final, TypeVar
 
 from agents.ledger.changes import Standing, standing_of
 from agents.ledger.errors import LedgerMismatchError
+from agents.ledger.founding import check_format
 from agents.ledger.ledger import Ledger
-from agents.redis_link import Argument, Script
 from agents.ledger.packing import pack, unpack_all
+from agents.redis_link import Argument, Script
 from streams.errors import InputError, LedgerError
 
 _T = TypeVar("_T")
@@ -106,7 +107,9 @@ async def identify(ledger: Ledger) -> set[Place]:
 
     Raises:
         LedgerMismatchError: there is no charter, or Redis holds another ledger.
+        NewerFormatError: a newer program has worked here.
     """
+    await check_format(ledger.charter)
     charter = await ledger.charter.read()
     if charter.ledger is None:
         raise LedgerMismatchError("Kafka holds no ledger: nothing has run here yet")

@@ -1,4 +1,4 @@
-"""Another number of partitions for ``household.facts``, while no worker runs.
+"""Another number of partitions for ``household.facts`` or ``person.events``, while no worker runs.
 
 Which partition a household's records go to follows from its id and the number of partitions, so states and
 log have to change together. Nothing may be under way: every record of person and household is applied first.
@@ -9,6 +9,10 @@ the new layout is whole, a run that was interrupted is finished by running it ag
 What numbers on the old log meant ends with it: marks of channels that begin anew (``household.facts-*``) are
 forgotten; those of person's channels go on, as everything up to them was applied; intake's are not needed,
 as what it may send again changes nothing.
+
+Where ``person.events`` begins anew, its channels do too, and ``household.facts`` holds their old numbers: a
+replay of it would take the new ones for repeats. So it begins anew as well, with as many partitions as before
+or another number.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -24,7 +28,6 @@ import msgspec
 from agents.app import StageName, Worker, WorkerConfig, stage_of
 from agents.deciding import Stage
 from agents.flow import Flow
-from agents.homes import Homes
 from agents.household import HouseholdStage
 from agents.ledger import Ledger
 from agents.ledger.restoring import Place, Restoring, identify, standing
@@ -53,13 +56,21 @@ _CHUNK: Final = 1_000
 _EPOCH: Final = 1
 _PERSON: Final = PERSON_EVENTS + "-"
 
-Remake = Callable[[int], Awaitable[None]]
-"""Deletes ``household.facts`` and its topic of snapshots, and makes them with so many partitions."""
+Remake = Callable[[Mapping[str, int]], Awaitable[None]]
+"""Deletes what these stages read and their topics of snapshots, and makes them with so many partitions."""
+
+_TOPICS: Final = {"household": HOUSEHOLD_FACTS, "person": PERSON_EVENTS}
 
 
-class _Plan(msgspec.Struct):
-    """What is written down once the new layout is whole."""
+class _Layout(msgspec.Struct):
+    """The new partitions of a stage.
 
+    Attributes:
+        counts: of each new partition, households by level.
+        states: how many there are.
+    """
+
+    stage: str
     before: int
     count: int
     day: int | None
@@ -67,9 +78,25 @@ class _Plan(msgspec.Struct):
     counts: list[dict[str, int]]
     states: int
 
+    @property
+    def topic(self) -> str:
+        """Without the prefix on the broker."""
+        return _TOPICS[self.stage]
+
+    @property
+    def head(self) -> dict[str, str]:
+        """Of each partition, beside its offset."""
+        return {} if self.day is None else {"day": str(self.day)}
+
+
+class _Plan(msgspec.Struct):
+    """What is written down once the new layout is whole."""
+
+    layouts: list[_Layout]
+
 
 class Repartition:
-    """Changes the number of partitions of ``household.facts``.
+    """Changes the number of partitions of ``household.facts``, ``person.events`` or both.
 
     Args:
         config: as a worker of this installation has it.
@@ -90,13 +117,15 @@ class Repartition:
         self._remake = remake
         self._tell = tell
         self._timeout = timeout_seconds
-        self._topic = config.topic_prefix + HOUSEHOLD_FACTS
         self._aside = Ledger(ledger.link, ledger.charter, name=f"{ledger.name}.repartition")
         self._journal = f"{ledger.name}:repartition"
-        self._places: dict[tuple[str, int], Restoring] = {}
+        self._places: dict[tuple[str, str, int], Restoring] = {}
+        stage = stage_of("household", config)
+        assert isinstance(stage, HouseholdStage)
+        self._book = stage.book
 
-    async def run(self, count: int) -> int:
-        """Change it; how many households there are.
+    async def run(self, *, household: int | None = None, person: int | None = None) -> int:
+        """Change it, where a number is given; how many households there are.
 
         Raises:
             InputError: it has this number already, or one was interrupted that had another number.
@@ -104,27 +133,50 @@ class Repartition:
             TransportError: what is under way did not come through in time.
         """
         await identify(self._ledger)
+        wanted = {"household": household, "person": person}
         found = await self._ledger.link.call("GET", self._journal)
         if found is not None:
             plan = msgspec.json.decode(found, type=_Plan)
-            if plan.count != count:
+            begun = {one.stage: one.count for one in plan.layouts}
+            if any(count not in (None, begun.get(stage)) for stage, count in wanted.items()):
+                options = " ".join(f"--{stage} {count}" for stage, count in sorted(begun.items()))
                 raise InputError(
-                    f"a change to {plan.count} partitions was interrupted: finish it first with"
-                    f" `hearthwatch repartition --household {plan.count}`"
+                    "a change of the number of partitions was interrupted: finish it first with"
+                    f" `hearthwatch repartition {options}`"
                 )
         else:
+            before = await self._numbers()
+            changed = {s: n for s, n in wanted.items() if n is not None and n != before[s]}
+            if not changed:
+                told = [
+                    f"{_TOPICS[stage]} has {before[stage]}" for stage, n in wanted.items() if n is not None
+                ]
+                raise InputError(f"{' and '.join(told)} partitions already")
             await self._drain()
-            plan = await self._lay_out(count)
+            changed.setdefault("household", before["household"])
+            plan = _Plan([await self._lay_out(stage, count, changed) for stage, count in changed.items()])
             await self._ledger.link.call("SET", self._journal, msgspec.json.encode(plan))
         await self._begin_anew(plan)
-        return plan.states
+        return sum(one.states for one in plan.layouts if one.stage == "household")
 
-    def _at(self, ledger: Ledger, number: int) -> Restoring:
+    async def _started(self, stage: str) -> list[Place]:
+        """A stage's partitions, in their order."""
+        topic = self._name(_TOPICS[stage])
+        found = (one for one in await identify(self._ledger) if (one.stage, one.topic) == (stage, topic))
+        return sorted(found, key=lambda one: one.partition)
+
+    async def _numbers(self) -> dict[str, int]:
+        return {stage: len(await self._started(stage)) for stage in _TOPICS}
+
+    def _name(self, topic: str) -> str:
+        return self._config.topic_prefix + topic
+
+    def _at(self, ledger: Ledger, stage: str, number: int) -> Restoring:
         """One partition, new or aside; the same object each time, because it holds a lock."""
-        if (ledger.name, number) not in self._places:
-            place = Place("household", self._topic, number)
-            self._places[ledger.name, number] = Restoring(ledger, place)
-        return self._places[ledger.name, number]
+        key = ledger.name, stage, number
+        if key not in self._places:
+            self._places[key] = Restoring(ledger, Place(stage, self._name(_TOPICS[stage]), number))
+        return self._places[key]
 
     # -- until the new layout is whole, nothing is changed ------------------------------------------------
     async def _drain(self) -> None:
@@ -159,24 +211,16 @@ class Repartition:
     def _worker(self, stage: Stage) -> Worker:
         return Worker(stage, self._config)
 
-    async def _lay_out(self, count: int) -> _Plan:
+    async def _lay_out(self, stage: str, count: int, changed: Mapping[str, int]) -> _Layout:
         """Write every state where it will belong, beside what there is."""
-        started = sorted(
-            (one for one in await identify(self._ledger) if one.stage == "household"),
-            key=lambda one: one.partition,
-        )
-        if len(started) == count:
-            raise InputError(f"{HOUSEHOLD_FACTS} has {count} partitions already")
-        new = [self._at(self._aside, number) for number in range(count)]
+        started = await self._started(stage)
+        new = [self._at(self._aside, stage, number) for number in range(count)]
         for one in new:
             await one.begin()
         marks: dict[str, tuple[int, int]] = {}
         swept = set()
         days, states = [], 0
         counts: list[dict[str, int]] = [defaultdict(int) for _ in range(count)]
-        stage = stage_of("household", self._config)
-        assert isinstance(stage, HouseholdStage)
-        homes = stage.homes
         for place in started:
             here = await standing(self._ledger, place)
             if here is None:
@@ -184,7 +228,8 @@ class Repartition:
             course = course_of(parsed(here.marks))
             swept.add((course.swept, course.number))
             for channel, number in parsed(here.marks).items():
-                if channel.startswith(_PERSON) or channel in (MARK, f"{MARK}/{course.number}"):
+                is_kept = channel in (MARK, f"{MARK}/{course.number}")
+                if is_kept or (channel.startswith(_PERSON) and "person" not in changed):
                     marks[channel] = max(number, marks.get(channel, number))
             if "day" in here.head:
                 days.append(int(here.head["day"]))
@@ -192,35 +237,37 @@ class Repartition:
             async for key, state in self._ledger.scan(place.stage, place.topic, place.partition):
                 batch[key] = state
                 if len(batch) >= _CHUNK:
-                    states += await self._put(new, batch, counts, homes)
-                    self._tell("Laying out households", states, 0)
+                    states += await self._put(stage, new, batch, counts)
+                    self._tell(f"Laying out {_TOPICS[stage]}", states, 0)
                     batch = {}
-            states += await self._put(new, batch, counts, homes)
+            states += await self._put(stage, new, batch, counts)
         if len(swept) > 1 or any(done < number for done, number in swept):
             raise LedgerError(
                 "a policy is still being taken over: start the workers until `hearthwatch policy status` says"
                 " that every partition has it"
             )
-        return _Plan(
-            len(started), count, max(days, default=None),
+        return _Layout(
+            stage, len(started), count, max(days, default=None),
             {channel: f"{offset} {index}" for channel, (offset, index) in marks.items()},
             [dict(one) for one in counts], states,
         )  # fmt: skip
 
     async def _put(
-        self, new: list[Restoring], batch: dict[str, bytes], counts: list[dict[str, int]], homes: Homes
+        self, stage: str, new: list[Restoring], batch: dict[str, bytes], counts: list[dict[str, int]]
     ) -> int:
         groups: dict[int, dict[str, bytes]] = defaultdict(dict)
         days: dict[int, dict[str, int]] = defaultdict(dict)
         for key, raw in batch.items():
             number = partition_of(key.encode(), len(new))
             groups[number][key] = raw
+            if stage != "household":
+                continue
             state = household.decode(raw)
             if state.next_day < NEVER:
                 days[number][key] = state.next_day
-            level = homes.level(state)
-            if level is not None:
-                counts[number][level] += 1
+            if state.level:
+                level = self._book.rules(state.activation).policy.levels[state.level - 1]
+                counts[number][level.id] += 1
         for number, states in groups.items():
             await new[number].put(states, days[number])
         return len(batch)
@@ -228,40 +275,47 @@ class Repartition:
     # -- from here on it can only be finished -------------------------------------------------------------
     async def _begin_anew(self, plan: _Plan) -> None:
         self._tell("Making the topics anew", 0, 0)
-        for number in range(max(plan.before, plan.count)):  # whoever still runs is fenced
-            await self._at(self._ledger, number).begin()
-        await self._remake(plan.count)
+        layouts = plan.layouts
+        for one in layouts:
+            for number in range(max(one.before, one.count)):  # whoever still runs is fenced
+                await self._at(self._ledger, one.stage, number).begin()
+        await self._remake({one.stage: one.count for one in layouts})
         charter = self._ledger.charter
         id = (await charter.read()).ledger
         records: dict[str, str | None] = {
-            f"started/household/{self._topic}/{number}": id if number < plan.count else None
-            for number in range(max(plan.before, plan.count))
+            f"started/{one.stage}/{self._name(one.topic)}/{number}": id if number < one.count else None
+            for one in layouts
+            for number in range(max(one.before, one.count))
         }
         await charter.write(records)
-        producer = OrderedProducer(
-            self._config.kafka, topics=[snapshot_topic("household")], prefix=self._config.topic_prefix
-        )
-        await producer.start()
-        try:
-            for number in range(plan.count):
-                await self._write(plan, number, producer)
-        finally:
-            await producer.stop()
+        for one in layouts:
+            producer = OrderedProducer(
+                self._config.kafka, topics=[snapshot_topic(one.stage)], prefix=self._config.topic_prefix
+            )
+            await producer.start()
+            try:
+                for number in range(one.count):
+                    await self._write(one, number, producer)
+            finally:
+                await producer.stop()
         # Before anything can be claimed: if we are interrupted now, `hearthwatch rebuild` does the rest.
         await self._ledger.link.call("DEL", self._journal)
-        for number in range(plan.count):
-            await self._at(self._ledger, number).open(0, _head(plan), plan.marks, plan.counts[number])
-        for number in range(plan.count):
-            await self._at(self._aside, number).begin()
-            await self._at(self._aside, number).release()
-        for number in range(plan.count, plan.before):
-            await self._at(self._ledger, number).release()
+        for one in layouts:
+            for number in range(one.count):
+                restoring = self._at(self._ledger, one.stage, number)
+                await restoring.open(0, one.head, one.marks, one.counts[number])
+        for one in layouts:
+            for number in range(one.count):
+                await self._at(self._aside, one.stage, number).begin()
+                await self._at(self._aside, one.stage, number).release()
+            for number in range(one.count, one.before):
+                await self._at(self._ledger, one.stage, number).release()
 
-    async def _write(self, plan: _Plan, number: int, producer: OrderedProducer) -> None:
+    async def _write(self, layout: _Layout, number: int, producer: OrderedProducer) -> None:
         """One new partition: its snapshots, and its states, which nobody can claim yet."""
-        restoring = self._at(self._ledger, number)
+        restoring = self._at(self._ledger, layout.stage, number)
         await restoring.begin()
-        topic = snapshot_topic("household")
+        topic = snapshot_topic(layout.stage)
         batch: dict[str, bytes] = {}
 
         async def put() -> None:
@@ -269,23 +323,20 @@ class Repartition:
             for key, raw in batch.items():
                 value = encode(StateSnapshot(FORMAT, _EPOCH, 0, raw))
                 producer.append(topic, state_key(key), value, partition=number)
-                day = household.decode(raw).next_day
-                if day < NEVER:
-                    days[key] = day
+                if layout.stage == "household":
+                    day = household.decode(raw).next_day
+                    if day < NEVER:
+                        days[key] = day
             await producer.send()
             await restoring.put(batch, days)
 
-        async for key, raw in self._aside.scan("household", self._topic, number):
+        async for key, raw in self._aside.scan(layout.stage, self._name(layout.topic), number):
             batch[key] = raw
             if len(batch) >= _CHUNK:
                 await put()
                 batch = {}
         await put()
-        lane = LaneSnapshot(FORMAT, _EPOCH, 0, _head(plan), plan.marks, plan.counts[number], time.time())
-        producer.append(topic, lane_key(HOUSEHOLD_FACTS, number), encode(lane), partition=number)
+        lane = LaneSnapshot(FORMAT, _EPOCH, 0, layout.head, layout.marks, layout.counts[number], time.time())
+        producer.append(topic, lane_key(layout.topic, number), encode(lane), partition=number)
         await producer.send()
-        self._tell("Writing the new partitions", number + 1, plan.count)
-
-
-def _head(plan: _Plan) -> dict[str, str]:
-    return {} if plan.day is None else {"day": str(plan.day)}
+        self._tell(f"Writing the new partitions of {layout.topic}", number + 1, layout.count)

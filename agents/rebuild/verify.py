@@ -21,7 +21,7 @@ from agents.rebuild.difference import first_difference
 from agents.rebuild.replay import Replay, caught_up, parsed
 from agents.rebuild.restore import Progress, Rebuild
 from agents.takeovers import MARK, course_of
-from rules import household
+from rules import household, person
 from rules.calendar import NEVER
 from streams.errors import LedgerError
 
@@ -151,7 +151,12 @@ class _Check:
         """States as of the day and the policy at this point of the log."""
         found = dict(zip(keys, states, strict=True))
         stage, lane = self._replay.stage, self._replay.lane
-        if not isinstance(stage, HouseholdStage) or lane.day is None:
+        if not isinstance(stage, HouseholdStage):
+            # Written anew, in case that a program of another version wrote one of them.
+            return {
+                key: None if raw is None else person.encode(person.decode(raw)) for key, raw in found.items()
+            }
+        if lane.day is None:
             return found
         known: dict[str, bytes | None] = {key: state for key, state in found.items() if state is not None}
         # Counters move with each visit, and these visits are nobody's.

@@ -1,8 +1,9 @@
-"""``hearthwatch repartition``: another number of partitions for the households' log."""
+"""``hearthwatch repartition``: another number of partitions for the households' log, or the persons'."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +17,7 @@ from hearthwatch.topic_plan import planned_topics
 from hearthwatch.worker_config import worker_config
 from streams import topics
 from streams.errors import InputError
-from streams.records import HOUSEHOLD_FACTS
+from streams.records import HOUSEHOLD_FACTS, PERSON_EVENTS
 from streams.snapshots import snapshot_topic
 
 if TYPE_CHECKING:
@@ -27,51 +28,60 @@ if TYPE_CHECKING:
     epilog="Example: hearthwatch down --keep-servers && hearthwatch repartition --household 24 --yes"
 )
 @click.option(
-    "--household",
-    "count",
-    type=click.IntRange(1, 1_000),
-    required=True,
-    help="Partitions of household.facts.",
+    "--household", "households", type=click.IntRange(1, 1_000), help="Partitions of household.facts."
 )
+@click.option("--person", "persons", type=click.IntRange(1, 1_000), help="Partitions of person.events.")
 @click.option("--yes", is_flag=True, help="Do not ask: the old log of the households is deleted.")
-def repartition(count: int, yes: bool) -> None:
-    """Give household.facts another number of partitions, and each household its place there.
+def repartition(households: int | None, persons: int | None, yes: bool) -> None:
+    """Give household.facts or person.events another number of partitions, and each key its place there.
 
     Stop all workers first, and back up Kafka and Redis. What is under way is applied, every household is
     written to its new partition and to new snapshots, and the topic begins anew: its records so far are
-    deleted, so `hearthwatch log export` and `rebuild --from-log` begin here. Warnings go on with their
-    numbers. If it is interrupted, run it again. Afterwards set HEARTHWATCH_HOUSEHOLD_PARTITIONS.
+    deleted, so `hearthwatch log export` and `rebuild --from-log` begin here. With --person the same is done
+    with every person, and household.facts begins anew too. Warnings go on with their numbers. If it is
+    interrupted, run it again. Afterwards set HEARTHWATCH_HOUSEHOLD_PARTITIONS, HEARTHWATCH_PERSON_PARTITIONS.
     """
+    if households is None and persons is None:
+        raise click.UsageError("say --household N, --person N or both")
     settings = in_force(load_settings())
     if RunFolder(settings.data_dir).running() is not None:
         raise InputError("workers are running: stop them first with `hearthwatch down --keep-servers`")
     if not yes:
-        click.confirm(f"Delete the log of {HOUSEHOLD_FACTS}, and begin it anew?", abort=True)
+        topics_named = " and ".join(_topics(persons))
+        click.confirm(f"Delete the log of {topics_named}, and begin it anew?", abort=True)
     settings = as_made(settings)
     config = worker_config(settings, name="repartition", is_static=False, metrics_port=None)
     with shown(False) as tell:
-        states = asyncio.run(_run(settings, config, count, tell))
-    click.echo(
-        f"{HOUSEHOLD_FACTS} has {count} partitions, and {states} households are in their places.\n"
-        f"Set HEARTHWATCH_HOUSEHOLD_PARTITIONS={count} before you start anything."
-    )
+        states = asyncio.run(_run(settings, config, households, persons, tell))
+    for topic, count, setting in (
+        (HOUSEHOLD_FACTS, households, "HEARTHWATCH_HOUSEHOLD_PARTITIONS"),
+        (PERSON_EVENTS, persons, "HEARTHWATCH_PERSON_PARTITIONS"),
+    ):
+        if count is not None:
+            click.echo(f"{topic} has {count} partitions. Set {setting}={count} before you start anything.")
+    click.echo(f"{states} households are in their places.")
 
 
-async def _run(settings: Settings, config: WorkerConfig, count: int, tell: Tell) -> int:
+def _topics(persons: int | None) -> list[str]:
+    return [HOUSEHOLD_FACTS] if persons is None else [PERSON_EVENTS, HOUSEHOLD_FACTS]
+
+
+async def _run(
+    settings: Settings, config: WorkerConfig, households: int | None, persons: int | None, tell: Tell
+) -> int:
     from agents.rebuild.repartition import Repartition
 
     ledger = open_ledger(settings)
 
-    async def remake(number: int) -> None:
-        wanted = settings.model_copy(update={"household_partitions": number})
-        plan = [
-            topic
-            for topic in planned_topics(wanted, config.catalog)
-            if topic.name in (HOUSEHOLD_FACTS, snapshot_topic("household"))
-        ]
+    async def remake(counts: Mapping[str, int]) -> None:
+        wanted = settings.model_copy(update={f"{stage}_partitions": count for stage, count in counts.items()})
+        names = {"household": HOUSEHOLD_FACTS, "person": PERSON_EVENTS}
+        anew = {name for stage in counts for name in (names[stage], snapshot_topic(stage))}
+        plan = [topic for topic in planned_topics(wanted, config.catalog) if topic.name in anew]
         await asyncio.to_thread(topics.remake, kafka_connection(settings), plan)
 
     try:
-        return await Repartition(config, ledger, remake=remake, tell=tell).run(count)
+        work = Repartition(config, ledger, remake=remake, tell=tell)
+        return await work.run(household=households, person=persons)
     finally:
         await ledger.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
@@ -12,7 +13,7 @@ from streams import topics
 from streams.errors import InputError
 from streams.kafka_clients import Connection
 from streams.partitions import partition_of
-from streams.records import HOUSEHOLD_FACTS
+from streams.records import HOUSEHOLD_FACTS, PERSON_EVENTS
 from streams.snapshots import snapshot_topic
 from streams.topics import Topic
 from tests.agents.rig import Rig
@@ -24,27 +25,34 @@ class CutShortError(Exception):
     pass
 
 
-async def repartitioned(town: Town, count: int, *, interrupted: bool = False) -> int:
+async def repartitioned(
+    town: Town, count: int | None = None, *, person: int | None = None, interrupted: bool = False
+) -> int:
     rig, ledger = town.rig, await town.rig.ledger()
+    topic_of = {"household": HOUSEHOLD_FACTS, "person": PERSON_EVENTS}
 
-    async def remake(number: int) -> None:
-        names = [HOUSEHOLD_FACTS, snapshot_topic("household")]
-        plan = [Topic(rig.prefix + name, number, 1, {}, "") for name in names]
+    async def remake(counts: Mapping[str, int]) -> None:
+        numbers = {
+            name: number
+            for stage, number in counts.items()
+            for name in (topic_of[stage], snapshot_topic(stage))
+        }
+        plan = [Topic(rig.prefix + name, number, 1, {}, "") for name, number in numbers.items()]
         await asyncio.to_thread(topics.remake, Connection(rig.stack.kafka_bootstrap), plan)
         if interrupted:
             raise CutShortError
-        rig.partitions |= dict.fromkeys(names, number)
+        rig.partitions |= numbers
 
     work = Repartition(
         rig.config(catalog=town.catalog, policy=town.policy, ledger_topic="none"), ledger, remake=remake
     )
     work._worker = lambda stage: rig.worker(stage, catalog=town.catalog, policy=town.policy)[0]  # type: ignore[method-assign]
-    return await work.run(count)
+    return await work.run(household=count, person=person)
 
 
-def in_place(found: dict[tuple[str, int], dict[str, bytes]], count: int) -> int:
-    """How many households there are; each is in the partition that its key has."""
-    homes = {place[1]: states for place, states in found.items() if place[0] == "household"}
+def in_place(found: dict[tuple[str, int], dict[str, bytes]], count: int, stage: str = "household") -> int:
+    """How many keys there are; each is in the partition that belongs to it."""
+    homes = {place[1]: states for place, states in found.items() if place[0] == stage}
     assert sorted(homes) == list(range(count))
     for number, states in homes.items():
         assert all(partition_of(key.encode(), count) == number for key in states)
@@ -77,7 +85,7 @@ async def test_households_go_to_their_partitions_and_numbers_go_on(
     with pytest.raises(CutShortError):
         await repartitioned(town, count, interrupted=True)
     await unlocked(await rig.ledger())
-    with pytest.raises(InputError, match=f"to {count} partitions was interrupted"):
+    with pytest.raises(InputError, match=f"repartition --household {count}`"):
         await repartitioned(town, 7)
     states = await repartitioned(town, count)
     before = await contents(town)
@@ -98,3 +106,47 @@ async def test_households_go_to_their_partitions_and_numbers_go_on(
     for household, several in later.items():
         assert several == list(range(1, len(several) + 1)), household
     assert [one.first for one in await town.verify()] == [""] * (2 + count)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("homes", [None, 1])
+async def test_persons_go_to_their_partitions_too_and_nothing_is_taken_for_a_repeat(
+    rig: Rig, towns: Towns, homes: int | None
+) -> None:
+    """The numbers of person's channels begin anew: no household may compare them with the old ones."""
+    town = await towns()
+    lines = some_lines()
+    await town.publish_all(lines[:-80])
+    await town.settled()
+    for stage in ("person", "household"):  # some is still under way
+        await town.workers[stage].stop()  # type: ignore[index]
+    await town.publish_all(lines[-80:], through=("intake",))
+    await town.stop()
+    await unlocked(await rig.ledger())
+    with pytest.raises(CutShortError):
+        await repartitioned(town, homes, person=3, interrupted=True)
+    await unlocked(await rig.ledger())
+    with pytest.raises(InputError, match=f"repartition --household {homes or 2} --person 3`"):
+        await repartitioned(town, person=5)
+    states = await repartitioned(town, homes, person=3)
+    before = await contents(town)
+    assert in_place(before, homes or 2) == states > 40
+    assert in_place(before, 3, "person") > 40
+    told = await numbers(town)
+    await wipe(await rig.ledger())
+    done = await town.rebuild()
+    assert sum(one.is_from_snapshot for one in done if one.place.stage != "intake") == 3 + (homes or 2)
+    assert await contents(town) == before
+    await town.start()
+    more = some_lines(40, 300, seed=4)
+    await town.publish_all(more)
+    await town.settled()
+    after = await contents(town)
+    for topic in (PERSON_EVENTS, HOUSEHOLD_FACTS):
+        assert sum((await rig.ends(topic)).values()) > 200, "they have begun anew"
+    assert sum(states != before[place] for place, states in after.items()) == len(after)
+    later = await numbers(town)
+    assert sum(map(len, later.values())) > sum(map(len, told.values()))
+    for household, several in later.items():
+        assert several == list(range(1, len(several) + 1)), household
+    assert [one.first for one in await town.verify()] == [""] * (3 + (homes or 2))
