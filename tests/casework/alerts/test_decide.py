@@ -6,7 +6,7 @@ import pytest
 
 from casework.alerts.alert import Resolve
 from casework.alerts.decide import unanswered
-from casework.alerts.intents import Send
+from casework.alerts.intents import Result, Send
 from casework.alerts.state import State, decode, encode
 from rules.state_format import StateFormatError
 from tests.casework.alerts.a_district import (
@@ -418,6 +418,22 @@ def test_an_answer_that_never_comes_is_given_up_for_lost_and_the_message_sent_ag
     assert [send.attempt for send in district.sent()] == [1, 2]
     assert district.ends() == {"sent": 1}
     assert not unanswered(district.state, district.routes)
+
+
+def test_an_answer_of_a_channel_that_was_left_or_of_an_attempt_before_changes_nothing() -> None:
+    district = District(lambda send, _: "rejected" if send.channel == "wecom" else "lost")
+    district.feed(alert("H1-1", level="red"))
+    district.run(3)
+    by_sms = district.sent()[-1]
+    assert by_sms.channel == "sms"
+    before = encode(State(messages=district.state.messages))
+    for channel, attempt, outcome in (("wecom", 1, "sent"), ("wecom", 1, "failed"), ("sms", 9, "rejected")):
+        district.feed(Result(by_sms.message, channel, "li", attempt, outcome))  # type: ignore[arg-type]
+        assert encode(State(messages=district.state.messages)) == before
+    district.feed(Result("no such message", "sms", "li", 1, "sent"))
+    district.feed(Result(by_sms.message, "sms", "nobody", 1, "sent"))
+    assert encode(State(messages=district.state.messages)) == before
+    assert len(district.sent()) == 2
 
 
 def test_what_is_unanswered_is_the_same_bytes_again() -> None:
