@@ -105,7 +105,9 @@ class Pager:
 class Observer:
     """Prometheus with the alert rules in a hurry, on some workers."""
 
-    def __init__(self, folder: Path, targets: Sequence[str], **replace: tuple[str, str]) -> None:
+    def __init__(
+        self, folder: Path, targets: Sequence[str], *, divisor: int = DIVISOR, **replace: tuple[str, str]
+    ) -> None:
         folder.mkdir(parents=True)
         self._targets = targets
         self.pager = Pager()
@@ -113,7 +115,7 @@ class Observer:
         self._prometheus = Prometheus(
             folder,
             port,
-            rules=hurried(folder, DIVISOR, **replace),
+            rules=hurried(folder, divisor, **replace),
             scrape_seconds=SCRAPE_SECONDS,
             alertmanager=self.pager.address,
         )

@@ -16,6 +16,8 @@ from tests.watched.installation import ADDRESS, ID_NUMBER, NAME, PERSONAL, Insta
 from tests.watched.observer import Observer, ask, values
 from tests.watched.rules import alerts
 
+#: An hour lasts 24 seconds: a range of five minutes still has four scrapes.
+HURRY = 150
 GARBAGE = f"{NAME} {ID_NUMBER}".encode()
 
 
@@ -34,7 +36,8 @@ def live(prometheus: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture(scope="module")
 def observer(live: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observer]:
-    with Observer(tmp_path_factory.mktemp("observer") / "prometheus", live.targets) as observer:
+    folder = tmp_path_factory.mktemp("observer") / "prometheus"
+    with Observer(folder, live.targets, divisor=HURRY) as observer:
         observer.until(lambda: values(observer.url, "sum(hearthwatch_ready)") == [3.0], "all are ready")
         live.publish([*(one for n in range(4) for one in family(f"home-{n}")), *careless()])
         live.produce("life.health", [GARBAGE, f'{{"specversion": "{ADDRESS}"}}'.encode()], key=NAME.encode())
