@@ -307,7 +307,14 @@ class Consumer(driver.Consumer):
                 again[tp] = seat.position
                 continue
             if records[0].offset > seat.position:
+                # Nothing is between; or a fetch returned between a seek and its seat and was given to nobody,
+                # and Kafka's position went on. Only what a second fetch passes over as well is not there.
+                if seat.gap != records[0].offset:
+                    seat.gap = records[0].offset
+                    again[tp] = seat.position
+                    continue
                 self.offset_gaps += 1
+            seat.gap = None
             part = Slice(seat, records, generation)
             seat.position = part.next
             seat.outstanding += len(records)

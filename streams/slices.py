@@ -28,15 +28,20 @@ class PartitionOwner(Protocol):
 
 
 class Seat:
-    """One stay at a partition, from a seek to the next one."""
+    """One stay at a partition, from a seek to the next one.
 
-    __slots__ = ("outstanding", "position", "seeked", "tp")
+    Attributes:
+        gap: where a fetch began that passed over some offsets, until another one shows the same.
+    """
+
+    __slots__ = ("gap", "outstanding", "position", "seeked", "tp")
 
     def __init__(self, tp: TP, position: int, seeked: int) -> None:
         self.tp = tp
         self.position = position
         self.seeked = seeked
         self.outstanding = 0
+        self.gap: int | None = None
 
 
 class Slice:

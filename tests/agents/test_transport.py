@@ -78,6 +78,34 @@ async def test_a_slice_that_does_not_follow_the_last_one_is_not_computed(rig: Ri
     await agrees(rig, sent)
 
 
+async def test_records_that_were_fetched_and_given_to_nobody_are_fetched_again(rig: Rig) -> None:
+    """As when a fetch returns between the seek of a rebalance and the seat that it leads to."""
+    made(rig, partitions=1)
+    sent = numbered(500)
+    worker, signals = rig.worker(Counting(), max_fetch=100)
+    await worker.start()
+    await signals.wait("claimed")
+    consumer = worker.engine.consumer
+    getmany = consumer._thread.getmany
+    swallowed = 0
+
+    async def swallowing(*args: Any, **options: Any) -> Any:
+        nonlocal swallowed
+        found = await getmany(*args, **options)
+        if found and swallowed < 2:
+            swallowed += 1
+            return {}
+        return found
+
+    consumer._thread.getmany = swallowing
+    await rig.send("in", sent)
+    await rig.through("counting", "in", signals)
+    assert swallowed == 2
+    await agrees(rig, sent)
+    assert len(await rig.read("out")) == len(sent)
+    assert consumer.offset_gaps == 0
+
+
 async def test_a_claim_that_finds_no_server_is_made_again(rig: Rig) -> None:
     made(rig, partitions=2)
     sent = numbered(100)
