@@ -89,7 +89,9 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
         "settings", "ok", f"read from {config} and the environment" if config else "all can be used"
     )
     for name in unknown_variables(os.environ):
-        yield Finding("settings", "warn", no_setting(name, Settings.model_fields), "correct its name, or unset it")
+        yield Finding(
+            "settings", "warn", no_setting(name, Settings.model_fields), "correct its name, or unset it"
+        )
     for name in SECRETS:
         path = os.environ.get(f"{variable_of(name)}_FILE")
         if path and Path(path).stat().st_mode & 0o004:

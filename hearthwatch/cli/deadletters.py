@@ -103,7 +103,7 @@ def _origin(letter: DeadLetter) -> str:
 def _show(letters: Iterator[DeadLetter], *, values: bool) -> None:
     console = Console()
     table = Table("at", "written", "reason", "origin", "message", title="Dead letters", title_justify="left")
-    table.columns[4].overflow = "fold"
+    table.columns[3].overflow = table.columns[4].overflow = "fold"  # cut, they would say nothing in a pipe
     count = 0
     for letter in letters:
         count += 1

@@ -16,6 +16,7 @@ from hearthwatch.warning_style import level_style
 from hearthwatch.warning_text import Language, done_text, level_text, reason_text
 
 _TITLE_WIDTH = 20
+_DONE_WIDTH = 9  # "withdrawn"
 _BAR_WIDTH = 24
 _LEVELS_WIDTH = _TITLE_WIDTH + 6 + _BAR_WIDTH
 _GAP = 3
@@ -106,7 +107,8 @@ class Screen:
                     set_cell_size(self._level(data["level"]), _TITLE_WIDTH),
                     level_style(data["level"], self._tally.policy),
                 ),
-                set_cell_size(f" {done_text(record.message['type'], self._language)} {record.household}", 30),
+                " " + set_cell_size(done_text(record.message["type"], self._language), _DONE_WIDTH),
+                set_cell_size(f" {record.household}", 22),
                 f" {reason_text(record.message, self._tally.policy, self._language)}",
             )
             line.truncate(width, overflow="ellipsis")
