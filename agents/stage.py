@@ -87,6 +87,8 @@ class Engine:
         self._consumer: Callable[[], Consumer] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._delays: dict[TP, float] = {}
+        self._turn = asyncio.Lock()
+        """One lane's work between batches at a time: a midnight of all holds records up by one chunk."""
         self.is_closing = False
         self.on_commit: list[Callable[[Lane, Part], None]] = []
         """Called after each commit."""
@@ -274,7 +276,7 @@ class Engine:
             always: commit also where no key is due; False then means that the lane is not ours any more.
             settle: let nothing else be decided before the commit is through.
         """
-        async with lane.lock:
+        async with self._turn, lane.lock:
             while lane.tail is not None and not lane.tail.done():
                 await asyncio.wait([lane.tail])
             if not self._is_live(lane):

@@ -2,6 +2,7 @@
 
     just bench
     .venv/bin/python -m bench [--rounds 3] [--households 6000] [--out FILE] [--no-picture]
+    .venv/bin/python -m bench scale|rebuild|latency|pipeline|step [--help]    # one, with its own options
 
 Writes ``bench/results/<date>-<cpu>.json``, prints a table, and draws ``docs/explanation/benchmark.svg`` and
 ``docs/explanation/latency.svg``. It starts brokers and Valkey servers of its own, and takes some eight
@@ -12,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,8 @@ from streams.records import HOUSEHOLD_FACTS
 PICTURE = ROOT / "docs" / "explanation" / "benchmark.svg"
 LATENCY_PICTURE = ROOT / "docs" / "explanation" / "latency.svg"
 RESULTS = ROOT / "bench" / "results"
+#: Benchmarks that can be run by name; `scale` and `rebuild` only so.
+ALONE = ("latency", "pipeline", "rebuild", "scale", "step")
 
 #: Messages of a progress display in one round of the pipeline; a message more or less does no harm.
 _STEPS_A_ROUND = 9
@@ -142,7 +147,11 @@ def show(result: dict[str, Any], console: Console) -> None:
 
 
 def main() -> None:
-    """Measure, write down, show."""
+    """Measure, write down, show; or leave it to the one that is named."""
+    if sys.argv[1:2] and sys.argv[1] in ALONE:
+        name = sys.argv.pop(1)
+        import_module(f"bench.{name}").main()
+        return
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

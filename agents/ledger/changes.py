@@ -140,8 +140,8 @@ async def take(ledger: Ledger, claim: Claim, limit: int, safe: Sequence[str] = (
     reply = await ledger.link.run(_TAKE, [head, states, _taking(changed)], [claim.epoch, limit, *safe])
     if reply[0] != b"OK":
         raise ledger.refused(claim, reply)
-    states = unpack_all(reply[3])
-    return Taken(int(reply[1]), {name.decode(): state for name, state in zip(reply[2], states, strict=True)})
+    found = unpack_all(reply[3])
+    return Taken(int(reply[1]), {name.decode(): state for name, state in zip(reply[2], found, strict=True)})
 
 
 async def end(ledger: Ledger, claim: Claim, began: float) -> None:
