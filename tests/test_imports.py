@@ -1,4 +1,4 @@
-"""Imports point one way (streams <- rules <- casework <- agents <- hearthwatch), and importing connects to nothing."""
+"""Imports point one way (streams <- rules <- casework <- agents <- hearthwatch), and connect to nothing."""
 
 from __future__ import annotations
 
