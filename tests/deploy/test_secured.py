@@ -210,9 +210,7 @@ class TestWhyABrokerCannotBeUsed:
         kafka_settings.delenv("HEARTHWATCH_KAFKA_KEY_FILE")
         assert reason() == "it wants a certificate of ours, and none was given"
 
-    def test_the_wrong_protocol(
-        self, kafka_settings: pytest.MonkeyPatch, stack: Stack, secured: str
-    ) -> None:
+    def test_the_wrong_protocol(self, kafka_settings: pytest.MonkeyPatch, stack: Stack, secured: str) -> None:
         kafka_settings.setenv("HEARTHWATCH_KAFKA_SECURITY_PROTOCOL", "PLAINTEXT")
         assert (reason() or "").startswith("it hangs up on PLAINTEXT")
         kafka_settings.setenv("HEARTHWATCH_KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
