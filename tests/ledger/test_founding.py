@@ -178,7 +178,7 @@ async def charters_read(charters: Callable[[], KafkaCharter]) -> Charter:
 
 async def test_a_broker_that_does_not_answer_is_said_in_one_line() -> None:
     store = KafkaCharter({"bootstrap_servers": "127.0.0.1:1"}, timeout_seconds=5)
-    with pytest.raises(BrokerUnavailableError, match=r"cannot read the topic hearthwatch\.ledger on Kafka"):
+    with pytest.raises(BrokerUnavailableError, match=r"no Kafka broker answers at 127\.0\.0\.1:1 "):
         await store.read()
     await store.close()
 
