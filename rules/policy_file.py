@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-import zoneinfo
 from fractions import Fraction
 from pathlib import Path
 from typing import Final, Literal, cast
@@ -17,7 +16,7 @@ from rules.policy import Dimension, Level, Parameter, Policy
 from rules.titles import read_text, read_titles
 from streams.catalog import Catalog
 from streams.places import Places
-from streams.yamlfile import Node, Source, read_yaml, suggest
+from streams.yamlfile import Node, Source, read_yaml
 
 ID: Final = re.compile(r"[a-z][a-z0-9-]*")
 PARAMETER: Final = re.compile(r"[a-z_][a-z0-9_]*")
@@ -49,7 +48,8 @@ def _read(source: Source, root: Node, catalog: Catalog) -> Policy | None:
     name = _name(root.get("policy"))
     version_node = root.get("version")
     version = version_node.integer("version") if version_node is not None else None
-    timezone = _timezone(root.get("timezone"))
+    zone_node = root.get("timezone")
+    timezone = zone_node.timezone() if zone_node is not None else None
     parameters = _parameters(root.get("parameters"))
     dimensions_node, levels_node = root.get("dimensions"), root.get("levels")
     dimensions, levels = _dimensions(dimensions_node), _levels(levels_node)
@@ -87,21 +87,6 @@ def _name(node: Node | None) -> str | None:
     name = node.string("policy") if node is not None else None
     if node is not None and name == "":
         node.source.fault(node, "the policy needs a name")
-        return None
-    return name
-
-
-def _timezone(node: Node | None) -> str | None:
-    name = node.string("timezone") if node is not None else None
-    if node is None or name is None:
-        return None
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        near = suggest(name, zoneinfo.available_timezones())
-        node.source.fault(
-            node, f"unknown timezone `{name}`: expected an IANA name such as Asia/Shanghai", near
-        )
         return None
     return name
 
@@ -163,11 +148,7 @@ def _identified(
 def _new_id(
     node: Node | None, what: str, found: dict[str, Dimension | None] | dict[str, Level | None]
 ) -> str | None:
-    id_ = node.pattern(f"a {what}'s id", ID, "`health`") if node is not None else None
-    if node is not None and id_ is not None and id_ in found:
-        node.source.fault(node, f"the {what} `{id_}` stands twice")
-        return None
-    return id_
+    return None if node is None else node.new_id(f"a {what}'s id", ID, "`health`", what, found)
 
 
 def _dimensions(node: Node | None) -> dict[str, Dimension | None]:

@@ -37,6 +37,8 @@ class Fault:
     """What is wrong and what was expected, in one sentence without a full stop."""
     hint: str = ""
     """For example ``did you mean `health`?``; may be empty."""
+    is_secret: bool = False
+    """What stands there must not be shown: a key, or somebody's number."""
 
     def __str__(self) -> str:
         hint = f" ({self.hint})" if self.hint else ""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+import zoneinfo
+from collections.abc import Container, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -45,10 +46,12 @@ class Source:
         self._seen: set[Fault] = set()
         self.has_broken_structure = False  # what is read would not be what is meant: no use to go on
 
-    def fault(self, at: Node | tuple[int, int], message: str, hint: str = "") -> None:
+    def fault(
+        self, at: Node | tuple[int, int], message: str, hint: str = "", *, is_secret: bool = False
+    ) -> None:
         """Record a fault at a node, or at a (line, column) that counts from 1."""
         line, column = at if isinstance(at, tuple) else (at.line, at.column)
-        fault = Fault(self.path, line, column, message, hint)
+        fault = Fault(self.path, line, column, message, hint, is_secret)
         if fault not in self._seen:  # what an alias repeats is wrong once
             self._seen.add(fault)
             self.faults.append(fault)
@@ -192,6 +195,31 @@ class Node:
             self.source.fault(self, f"{what} `{text}` is malformed: expected a text such as {such_as}")
             return None
         return text
+
+    def new_id(
+        self, what: str, grammar: re.Pattern[str], such_as: str, thing: str, taken: Container[str]
+    ) -> str | None:
+        """An id that matches a grammar, and that no ``thing`` before it has."""
+        id_ = self.pattern(what, grammar, such_as)
+        if id_ is not None and id_ in taken:
+            self.source.fault(self, f"the {thing} `{id_}` stands twice")
+            return None
+        return id_
+
+    def timezone(self) -> str | None:
+        """The IANA name of a time zone that this machine knows."""
+        name = self.string("timezone")
+        if name is None:
+            return None
+        try:
+            zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            near = suggest(name, zoneinfo.available_timezones())
+            self.source.fault(
+                self, f"unknown timezone `{name}`: expected an IANA name such as Asia/Shanghai", near
+            )
+            return None
+        return name
 
     def sequence(self, what: str) -> list[Node] | None:
         """The elements of a list."""

@@ -25,6 +25,8 @@ TIERS: Final[tuple[Tier, ...]] = ("community", "street", "district")
 TASKS: Final[tuple[Task, ...]] = ("acknowledge", "visit", "assess", "help", "papers", "supervise")
 
 COMMUNITY: Final = re.compile(r"[0-9]{12}")
+PREFIX: Final = re.compile(r"[0-9]{6}|[0-9]{9}|[0-9]{12}")
+"""The code of a district, a street or a community."""
 DISTRICT_DIGITS: Final = 6
 NO_DISTRICT: Final = "district"
 """The key of alerts about households that are in no community."""

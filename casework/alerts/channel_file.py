@@ -50,11 +50,7 @@ def new_id(
     node: Node | None, what: str, found: dict[str, Channel | None] | dict[str, Member | None]
 ) -> str | None:
     """An id that does not stand twice."""
-    id_ = node.pattern(f"a {what}'s id", ID, "`street-007`") if node is not None else None
-    if node is not None and id_ is not None and id_ in found:
-        node.source.fault(node, f"the {what} `{id_}` stands twice")
-        return None
-    return id_
+    return None if node is None else node.new_id(f"a {what}'s id", ID, "`street-007`", what, found)
 
 
 def _channel(item: Node, id_: str) -> Channel | None:
@@ -113,11 +109,12 @@ def _address(node: Node | None, what: str, *, must_hide: bool) -> str | None:
         node.source.fault(node, f"{what} must not be empty")
         return None
     if "${" in REFERENCE.sub("", text):
-        node.source.fault(node, f"{what} holds a malformed reference: expected one such as ${{WECOM_KEY}}")
+        expected = "expected one such as ${WECOM_KEY}"
+        node.source.fault(node, f"{what} holds a malformed reference: {expected}", is_secret=True)
         return None
     if must_hide and not REFERENCE.search(text):
         hint = "write it as ${NAME} and set NAME, or NAME_FILE, in the environment of dispatch"
-        node.source.fault(node, f"{what} is secret and must not stand in this file", hint)
+        node.source.fault(node, f"{what} is secret and must not stand in this file", hint, is_secret=True)
         return None
     return text
 

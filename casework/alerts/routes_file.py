@@ -5,13 +5,11 @@ The format is docs/reference/routes.md.
 
 from __future__ import annotations
 
-import re
-import zoneinfo
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final, cast
 
-from casework.alerts.alert import TIERS, Tier
+from casework.alerts.alert import PREFIX, TIERS, Tier
 from casework.alerts.channel_file import ID, read_channels, read_language, read_members
 from casework.alerts.rota_file import TIMING, read_calendar, read_quiet, read_rota, read_timing
 from casework.alerts.routes import PREFIXES, Channel, Language, Member, Quiet, Routes, Team, Timing, Wording
@@ -19,7 +17,6 @@ from rules.policy import Policy, Titles
 from rules.titles import read_titles
 from streams.yamlfile import Node, Source, read_yaml, suggest
 
-_CODE: Final = re.compile(r"[0-9]{6}|[0-9]{9}|[0-9]{12}")
 _DEFAULTS: Final = (*TIMING, "quiet", "language")
 _UTC: Final = "UTC"
 
@@ -46,10 +43,10 @@ def _read(source: Source, root: Node, policy: Policy) -> Routes | None:
     required = ("routes", "version", "timezone", "link", "desk", "channels", "teams")
     if not root.mapping("the routes", required, ("communities", "calendar", "defaults", "members")):
         return None
-    name_node, version_node = root.get("routes"), root.get("version")
+    name_node, version_node, zone_node = root.get("routes"), root.get("version"), root.get("timezone")
     name = name_node.pattern("the routes' name", ID, "`wuchang`") if name_node is not None else None
     version = version_node.integer("version", least=1) if version_node is not None else None
-    timezone = _timezone(root.get("timezone"))
+    timezone = zone_node.timezone() if zone_node is not None else None
     link = _link(root.get("link"))
     channels = read_channels(root.get("channels"))
     members = read_members(root.get("members"), channels)
@@ -87,21 +84,6 @@ def _read(source: Source, root: Node, policy: Policy) -> Routes | None:
     )
 
 
-def _timezone(node: Node | None) -> str | None:
-    name = node.string("timezone") if node is not None else None
-    if node is None or name is None:
-        return None
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        near = suggest(name, zoneinfo.available_timezones())
-        node.source.fault(
-            node, f"unknown timezone `{name}`: expected an IANA name such as Asia/Shanghai", near
-        )
-        return None
-    return name
-
-
 def _link(node: Node | None) -> str | None:
     link = node.string("link") if node is not None else None
     if node is None or link is None:
@@ -134,7 +116,7 @@ def _code(node: Node, what: str) -> str | None:
     text = node.string(what)
     if text is None:
         return None
-    if not _CODE.fullmatch(text):
+    if not PREFIX.fullmatch(text):
         digits = "6 digits (a district), 9 (a street) or 12 (a community)"
         node.source.fault(node, f"{what} must have {digits}, not {node.described()}")
         return None

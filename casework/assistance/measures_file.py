@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,9 @@ from streams.places import Places
 from streams.yamlfile import Node, Source, read_yaml, suggest
 
 ID: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+DEFAULT: Final = Path(__file__).parent / "measures" / "wuchang.yaml"
+"""The help that there is in Wuchang."""
+
 _MEMBER: Final = Scope(
     MEMBER_NAMES,
     "property of a member",
@@ -113,14 +116,8 @@ class _Reader:
                 found[id_] = measure
         return found
 
-    def id(self, node: Node | None, what: str, known: Iterable[str]) -> str | None:
-        if node is None:
-            return None
-        id_ = node.pattern(f"the id of a {what}", ID, "`medical-aid`")
-        if id_ is not None and id_ in known:
-            self.source.fault(node, f"the {what} `{id_}` stands twice")
-            return None
-        return id_
+    def id(self, node: Node | None, what: str, known: Container[str]) -> str | None:
+        return None if node is None else node.new_id(f"the id of a {what}", ID, "`medical-aid`", what, known)
 
     def titles(self, node: Node | None, what: str) -> Titles:
         """A text in both languages: staff of either have to be able to read it."""

@@ -207,11 +207,7 @@ class _Reader:
     def new_id(
         self, node: Node | None, what: str, found: dict[str, LevelRules] | dict[str, Difficulty]
     ) -> str | None:
-        name = node.pattern(f"a {what}'s id", ID, "`red`") if node is not None else None
-        if node is not None and name is not None and name in found:
-            self.source.fault(node, f"the {what} `{name}` stands twice")
-            return None
-        return name
+        return None if node is None else node.new_id(f"a {what}'s id", ID, "`red`", what, found)
 
     def difficulties(self, node: Node | None) -> dict[str, Difficulty]:
         found: dict[str, Difficulty] = {}

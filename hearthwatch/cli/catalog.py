@@ -11,13 +11,13 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from hearthwatch.cli.faults import read_or_leave
 from hearthwatch.cli.groups import Group
 from hearthwatch.settings import load_settings
 from streams.asyncapi import asyncapi_document
 from streams.catalog import BUILT_IN_TYPES, RETRACTED, Catalog, EventType
 from streams.catalog_file import read_catalog
-from streams.errors import FileFaults, InputError
-from streams.places import render_faults
+from streams.errors import InputError
 from streams.schemas import DIALECT, data_schema, event_schema, type_of
 
 _FILE = click.argument("file", type=click.Path(path_type=Path), required=False)
@@ -39,33 +39,13 @@ def catalog() -> None:
 @catalog.command(epilog="Example: hearthwatch catalog check streams/catalogs/wuchang.yaml")
 @_FILE
 @_JSON
-@click.pass_context
-def check(context: click.Context, file: Path | None, as_json: bool) -> None:
+def check(file: Path | None, as_json: bool) -> None:
     """Check a catalogue FILE and report every fault with its place.
 
     Without FILE that of the settings is checked. Exit status 2 if it is faulty.
     """
     path = _path(file)
-    try:
-        checked = read_catalog(path)
-    except FileFaults as error:
-        if as_json:
-            faults = [
-                {
-                    "file": fault.path,
-                    "line": fault.line,
-                    "column": fault.column,
-                    "message": fault.message,
-                    "hint": fault.hint,
-                }
-                for fault in error.faults
-            ]
-            click.echo(json.dumps({"file": str(path), "faults": faults}, ensure_ascii=False, indent=2))
-        else:
-            click.echo(render_faults(error.faults, path.read_bytes()), err=True)
-            count = len(error.faults)
-            click.echo(f"{count} fault{'s' if count > 1 else ''} in {path}.", err=True)
-        context.exit(2)
+    checked = read_or_leave(path, lambda: read_catalog(path), as_json=as_json)
     summary = {
         "file": str(path),
         "catalog": checked.id,

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from casework.assistance.measures import Assistance
-from casework.assistance.measures_file import read_assistance
+from casework.assistance.measures_file import DEFAULT, read_assistance
 from casework.assistance.suggest import Suggestions, likely_causes, situation, suggest
-from hearthwatch.cli.faults import faults_data, faults_text
+from hearthwatch.cli.faults import read_or_leave
 from hearthwatch.cli.groups import Group
 from hearthwatch.settings import load_settings
 from rules.policy_file import read_policy
 from rules.words import Language
 from streams.catalog_file import read_catalog
-from streams.errors import FileFaults, InputError
+from streams.errors import InputError
 from streams.yamlfile import suggest as nearest
-
-WUCHANG: Final = Path(__file__).parents[2] / "casework" / "assistance" / "measures" / "wuchang.yaml"
 
 _FILE = click.option(
     "--measures",
@@ -45,22 +43,13 @@ def measures() -> None:
 @measures.command(epilog="Example: hearthwatch measures check casework/assistance/measures/wuchang.yaml")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @_JSON
-@click.pass_context
-def check(context: click.Context, file: Path | None, as_json: bool) -> None:
+def check(file: Path | None, as_json: bool) -> None:
     """Check a catalogue of assistance FILE against policy and catalogue, and report every fault.
 
     Without FILE the Wuchang one is checked. Exit status 2 if it is faulty.
     """
-    path = file or WUCHANG
-    try:
-        read = _read(path)
-    except FileFaults as error:
-        if as_json:
-            report = {"file": str(path), "faults": faults_data(error)}
-            click.echo(json.dumps(report, ensure_ascii=False, indent=2))
-        else:
-            click.echo(faults_text(error), err=True)
-        context.exit(2)
+    path = file or DEFAULT
+    read = read_or_leave(path, lambda: _read(path), as_json=as_json)
     if as_json:
         summary = {
             "file": str(path),
@@ -86,7 +75,7 @@ def check(context: click.Context, file: Path | None, as_json: bool) -> None:
 @_JSON
 def list_(file: Path | None, cause: str | None, lang: Language, as_json: bool) -> None:
     """List the measures: for which causes and levels, from whom, on what basis."""
-    read = _read(file or WUCHANG)
+    read = _read(file or DEFAULT)
     _check_causes(read, (cause,) if cause is not None else ())
     shown = [one for one in read.measures.values() if cause is None or cause in one.causes]
     if as_json:
@@ -151,7 +140,7 @@ def suggest_(
     from hearthwatch.cli.explain import explained
 
     explanation, policy, catalog = explained(household, events, until, lang)
-    read = read_assistance(file or WUCHANG, policy, catalog)
+    read = read_assistance(file or DEFAULT, policy, catalog)
     _check_causes(read, causes)
     at = situation(explanation, causes)
     found = suggest(read, at, policy)

@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from hearthwatch.cli import LazyGroup
-from hearthwatch.cli.faults import faults_data, faults_text
+from hearthwatch.cli.faults import faults_text, read_or_leave
 from hearthwatch.settings import load_settings
 from rules.policy import Policy
 from rules.policy_file import read_policy
@@ -45,22 +45,13 @@ def policy() -> None:
 @_FILE
 @_CATALOG
 @_JSON
-@click.pass_context
-def check(context: click.Context, file: Path | None, catalog_file: Path | None, as_json: bool) -> None:
+def check(file: Path | None, catalog_file: Path | None, as_json: bool) -> None:
     """Check a policy FILE against the catalogue and report every fault with its place.
 
     Without FILE that of the settings is checked. Exit status 2 if the policy or the catalogue is faulty.
     """
     path = _policy_path(file)
-    try:
-        read, catalog = _read(path, catalog_file)
-    except FileFaults as error:
-        if as_json:
-            report = {"file": str(path), "faults": faults_data(error)}
-            click.echo(json.dumps(report, ensure_ascii=False, indent=2))
-        else:
-            click.echo(faults_text(error), err=True)
-        context.exit(2)
+    read, catalog = read_or_leave(path, lambda: _read(path, catalog_file), as_json=as_json)
     if as_json:
         summary = {
             "file": str(path),

@@ -14,17 +14,16 @@ from casework.alerts.alert import COMMUNITY
 from casework.alerts.rota import day_kind
 from casework.alerts.routes import Routes, Team
 from casework.alerts.routes_file import read_routes
-from hearthwatch.cli.faults import faults_data, faults_text
+from hearthwatch.cli.faults import read_or_leave
 from hearthwatch.cli.groups import Group
 from hearthwatch.settings import load_settings
 from rules.policy_file import read_policy
 from streams.catalog_file import read_catalog
-from streams.errors import FileFaults, InputError
+from streams.errors import InputError
 from streams.timestamps import SECOND, parse_timestamp
 
 NOBODY: Final = "none"
 """What is typed for a household without a community."""
-_EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 _LOCAL: Final = ("%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -46,15 +45,7 @@ def check(context: click.Context, file: Path, secrets: bool, as_json: bool) -> N
 
     Exit status 2 if it is faulty, 1 if --secrets finds something missing. No address is ever shown.
     """
-    try:
-        read = _read(file)
-    except FileFaults as error:
-        if as_json:
-            report = {"file": str(file), "faults": faults_data(error)}
-            click.echo(json.dumps(report, ensure_ascii=False, indent=2))
-        else:
-            click.echo(_text(error), err=True)
-        context.exit(2)
+    read = read_or_leave(file, lambda: _read(file), as_json=as_json)
     lacks = _missing(read) if secrets else []
     if as_json:
         summary: dict[str, Any] = {
@@ -102,7 +93,7 @@ def who(community: str, file: Path, at: str | None, as_json: bool) -> None:
     read = _read(file)
     when = _instant(at, read)
     local = dt.datetime.fromtimestamp(when // SECOND, read.zone)
-    day = local.toordinal() - _EPOCH
+    day = read.workdays.calendar.day_of(when)
     teams = [
         _team(read, team, when)
         for team in read.upwards(read.team_of(None if community == NOBODY else community))
@@ -174,13 +165,6 @@ def _instant(text: str | None, read: Routes) -> int:
 def _read(file: Path) -> Routes:
     settings = load_settings()
     return read_routes(file, read_policy(settings.policy, read_catalog(settings.catalog)))
-
-
-def _text(error: FileFaults) -> str:
-    """The faults with their lines; without them where a line may hold an address that is secret."""
-    if any("must not stand in this file" in fault.message for fault in error.faults):
-        return "\n".join(map(str, error.faults))
-    return faults_text(error)
 
 
 def _missing(read: Routes) -> list[str]:

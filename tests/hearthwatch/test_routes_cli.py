@@ -57,6 +57,10 @@ def test_check_does_not_show_the_line_of_an_address(broken: Path, capsys: Output
     told = capsys.readouterr().err
     assert "the contact by `sms` is secret and must not stand in this file" in told
     assert "13807112345" not in told
+    assert run(["routes", "who", "none", "--routes", "routes.yaml"]) == 2
+    told = capsys.readouterr().err
+    assert "must not stand in this file" in told
+    assert "13807112345" not in told
 
 
 def test_check_of_the_secrets(tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
