@@ -19,13 +19,11 @@ from typing import Final, Literal
 
 import chinese_calendar
 
-from rules.calendar import DAY_US, Calendar
+from rules.calendar import DAY_US, Calendar, civil
+from streams.timestamps import HOUR, MINUTE
 
 Unit = Literal["h", "d", "wh", "wd"]
 
-HOUR_US: Final = 3_600_000_000
-MINUTE_US: Final = 60_000_000
-_EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 _SPAN: Final = re.compile(r"([0-9]{1,4})(wh|wd|h|d)")
 #: The days on which working days are looked for, at most: nobody is on holiday for as long.
 _FARTHEST: Final = 40_000
@@ -69,11 +67,8 @@ class Due:
 @lru_cache(maxsize=4_096)
 def _published(day: int) -> bool | None:
     """Whether a day is a working day by the State Council's notices; None where the year is not known."""
-    ordinal = day + _EPOCH
-    if not 1 <= ordinal <= dt.date.max.toordinal():
-        return None
     try:
-        return bool(chinese_calendar.is_workday(dt.date.fromordinal(ordinal)))
+        return bool(chinese_calendar.is_workday(dt.date(*civil(day))))
     except NotImplementedError:
         return None
 
@@ -113,7 +108,7 @@ class Workdays:
         if published is not None:
             return published, False
         is_weekday = (day + 3) % 7 < 5  # 1970-01-01 was a Thursday
-        return is_weekday, _year(day) not in self._years
+        return is_weekday, civil(day)[0] not in self._years
 
     def due(self, start: int, span: Span) -> Due:
         """When what may take ``span`` from ``start`` on is too late.
@@ -123,12 +118,12 @@ class Workdays:
         day is open.
         """
         if span.unit == "h":
-            return Due(start + span.number * HOUR_US)
+            return Due(start + span.number * HOUR)
         if span.unit == "d":
             return Due(self._midnight(self.calendar.day_of(start) + span.number + 1))
         if span.unit == "wd":
             return self._working_days(start, span.number)
-        return self._working_hours(start, span.number * HOUR_US)
+        return self._working_hours(start, span.number * HOUR)
 
     def _working_days(self, start: int, number: int) -> Due:
         day = self.calendar.day_of(start)
@@ -151,8 +146,8 @@ class Workdays:
             is_assumed = is_assumed or guessed
             if counts:
                 midnight = self._midnight(day)
-                begins = max(start, midnight + self.opens * MINUTE_US)
-                open_for = midnight + self.closes * MINUTE_US - begins
+                begins = max(start, midnight + self.opens * MINUTE)
+                open_for = midnight + self.closes * MINUTE - begins
                 if open_for >= left:
                     return Due(begins + left, is_assumed)
                 left -= max(0, open_for)
@@ -166,8 +161,3 @@ class Workdays:
             if midnight is not None:
                 return midnight
         return day * DAY_US
-
-
-def _year(day: int) -> int:
-    ordinal = min(max(day + _EPOCH, 1), dt.date.max.toordinal())
-    return dt.date.fromordinal(ordinal).year

@@ -8,16 +8,16 @@ so that nothing gets into a message by way of one.
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from casework.alerts.alert import KINDS, TASKS, TIERS, Alert
+from casework.alerts.alert import COMMUNITY, KINDS, TASKS, TIERS, Alert
 from casework.alerts.intents import MessageKind, Text
 from casework.alerts.routes import Language, Routes, Team
 from rules.policy import Titles
+from streams.timestamps import SECOND
 
 ALLOWED: Final = (
     "kind", "level", "community", "previous_community", "tier", "dimensions", "task", "do_by", "link",
@@ -27,8 +27,6 @@ ALLOWED: Final = (
 MOST_LISTED: Final = 20
 """Alerts that a message lists; of the others it gives numbers."""
 
-_SECOND: Final = 1_000_000
-_CODE: Final = re.compile(r"[0-9]{12}")
 _KINDS: Final[Mapping[str, Titles]] = {
     "raised": {"en": "New warning", "zh": "新预警"},
     "upgraded": {"en": "Warning upgraded", "zh": "预警升级"},
@@ -127,7 +125,7 @@ def _fields(alert: Alert, routes: Routes) -> dict[str, Any]:
 
 
 def _known_code(community: str | None) -> str | None:
-    return community if community is not None and _CODE.fullmatch(community) else None
+    return community if community is not None and COMMUNITY.fullmatch(community) else None
 
 
 def _rank(alert: Alert, routes: Routes) -> tuple[int, str]:
@@ -190,7 +188,7 @@ def _link(alert: Alert, routes: Routes) -> str:
 
 
 def _when(instant: int, routes: Routes) -> dt.datetime:
-    return dt.datetime.fromtimestamp(instant // _SECOND, routes.zone)
+    return dt.datetime.fromtimestamp(instant // SECOND, routes.zone)
 
 
 def _title(titles: Titles, language: Language) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from casework.workdays import Workdays
+from streams.timestamps import SECOND
 
 DayKind = Literal["work", "rest", "holiday"]
 
@@ -20,7 +21,6 @@ WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WORKDAYS, WEEKENDS = "workdays", "weekends"
 SLOTS: Final = (*WEEKDAYS, WORKDAYS, WEEKENDS)
 """Keys of a week that is not one shift: a weekday goes before ``workdays`` and ``weekends``."""
-_EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 #: No run of days without work is longer; it bounds a search.
 _LONGEST_HOLIDAY: Final = 30
 
@@ -54,8 +54,8 @@ class Rota:
 
     def on_call(self, at: int, zone: zoneinfo.ZoneInfo, workdays: Workdays) -> tuple[str, ...]:
         """The members on call at an instant, in microseconds since 1970."""
-        local = dt.datetime.fromtimestamp(at // 1_000_000, zone)
-        day = local.toordinal() - _EPOCH
+        local = dt.datetime.fromtimestamp(at // SECOND, zone)
+        day = workdays.calendar.day_of(at)
         if local.hour * 60 + local.minute < self.handover:
             day -= 1
         return self.on_day(day, workdays)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import msgspec
 
-from casework.alerts.alert import Alert
+from casework.alerts.alert import PREFIX, Alert
 from streams.errors import InputError
 from streams.timestamps import DAY
 
 LONGEST: Final = 90 * DAY
 """A silence that lasts longer is a decision about the policy or the case, and belongs there."""
-_PREFIX: Final = re.compile(r"[0-9]{6}|[0-9]{9}|[0-9]{12}")
 
 
 class Silence(msgspec.Struct, frozen=True, array_like=True):
@@ -59,6 +57,6 @@ def check_silence(silence: Silence) -> Silence:
         raise InputError(f"a silence lasts at most {LONGEST // DAY} days")
     if not (silence.community or silence.levels or silence.household):
         raise InputError("a silence must name a community, a level or a household: it would hold everything")
-    if silence.community and not _PREFIX.fullmatch(silence.community):
+    if silence.community and not PREFIX.fullmatch(silence.community):
         raise InputError("a silence's community must have 6, 9 or 12 digits")
     return silence

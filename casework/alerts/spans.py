@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from typing import Final
 
-from streams.timestamps import DAY, HOUR, MINUTE, SECOND
+from rules.calendar import day_from_text
+from streams.timestamps import DAY, HOUR, MINUTE, SECOND, is_date
 from streams.yamlfile import Node
 
 _UNITS: Final = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _SPAN: Final = re.compile(r"([0-9]{1,6})([smhd])")
 _CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 
 
 def read_span(node: Node | None, what: str, default: int, least: int = SECOND) -> int:
@@ -50,11 +48,8 @@ def read_day(node: Node | None, what: str) -> int | None:
     text = node.string(what) if node is not None else None
     if node is None or text is None:
         return None
-    if _DATE.fullmatch(text):
-        try:
-            return dt.date.fromisoformat(text).toordinal() - _EPOCH
-        except ValueError:
-            pass
+    if is_date(text):
+        return day_from_text(text)
     node.source.fault(node, f"{what} must be a date such as 2026-10-01, not {node.described()}")
     return None
 

@@ -10,8 +10,7 @@ from casework.alerts.alert import Alert
 from casework.alerts.intents import Fate, Intent, MessageKind, Outcome
 from casework.alerts.routes import Quiet, Routes, Team, Timing
 from casework.alerts.state import NEVER, Group, Message, State, Waiting
-
-_SECOND = 1_000_000
+from streams.timestamps import SECOND
 
 
 @dataclass(slots=True)
@@ -76,7 +75,7 @@ def held(turn: Turn, alert: Alert, team: Team) -> tuple[int, str]:
 
 def quiet_until(quiet: Quiet, at: int, routes: Routes) -> int | None:
     """When the quiet hours that hold at an instant end; None where none do."""
-    local = dt.datetime.fromtimestamp(at // _SECOND, routes.zone)
+    local = dt.datetime.fromtimestamp(at // SECOND, routes.zone)
     minute = local.hour * 60 + local.minute
     if quiet.begins < quiet.ends:
         is_quiet, is_tomorrow = quiet.begins <= minute < quiet.ends, False
@@ -86,7 +85,7 @@ def quiet_until(quiet: Quiet, at: int, routes: Routes) -> int | None:
         return None
     date = local.date() + dt.timedelta(days=is_tomorrow)
     time = dt.time(quiet.ends // 60, quiet.ends % 60)
-    return int(dt.datetime.combine(date, time, routes.zone).timestamp()) * _SECOND
+    return int(dt.datetime.combine(date, time, routes.zone).timestamp()) * SECOND
 
 
 def group_due(routes: Routes, group: Group, timing: Timing) -> int:

@@ -11,9 +11,11 @@ import orjson
 from hearthwatch.cli.backtest import open_events, parse_day, with_progress
 from hearthwatch.settings import load_settings
 from rules.backtest import Backtest
+from rules.compile import Rules
 from rules.explain import Explanation, explain, sentences
 from rules.policy import Policy
 from rules.policy_file import read_policy
+from rules.state import Household
 from rules.words import Language
 from streams.catalog import Catalog
 from streams.catalog_file import read_catalog
@@ -50,19 +52,14 @@ def explain_command(
             raise InputError("Name a HOUSEHOLD of the running system, or a file of events with --events.")
         if catalog or policy or until:
             raise InputError("--catalog, --policy and --until go with --events.")
-        from hearthwatch.cli.household import live_household
-
-        home, rules, read = live_household(household)
+    if household is not None:
+        home, rules, read = _one(household, events, catalog, policy, until)
         homes = [home]
     else:
+        assert events is not None
         run = _run(events, catalog, policy, parse_day(until))
         rules, read = run.rules, run.decoder.catalog
-        if household is None:
-            homes = sorted((home for home in run.households.values() if home.level), key=lambda home: home.id)
-        elif household in run.households:
-            homes = [run.households[household]]
-        else:
-            raise InputError(f"{events}: no accepted event concerns the household `{household}`")
+        homes = sorted((home for home in run.households.values() if home.level), key=lambda home: home.id)
     for at, home in enumerate(homes):
         explanation = explain(home, rules, read, language=lang)
         if as_json:
@@ -81,19 +78,24 @@ def explained(
     Raises:
         InputError: there is no such household, or no such file.
     """
+    if events is None and until is not None:
+        raise InputError("--until goes with --events.")
+    home, rules, read = _one(household, events, None, None, until)
+    return explain(home, rules, read, language=language), rules.policy, read
+
+
+def _one(
+    household: str, events: Path | None, catalog: Path | None, policy: Path | None, until: str | None
+) -> tuple[Household, Rules, Catalog]:
+    """A household of the running system or, where ``events`` are given, after them."""
     if events is None:
-        if until is not None:
-            raise InputError("--until goes with --events.")
         from hearthwatch.cli.household import live_household
 
-        home, rules, read = live_household(household)
-    else:
-        run = _run(events, None, None, parse_day(until))
-        rules, read = run.rules, run.decoder.catalog
-        if household not in run.households:
-            raise InputError(f"{events}: no accepted event concerns the household `{household}`")
-        home = run.households[household]
-    return explain(home, rules, read, language=language), rules.policy, read
+        return live_household(household)
+    run = _run(events, catalog, policy, parse_day(until))
+    if household not in run.households:
+        raise InputError(f"{events}: no accepted event concerns the household `{household}`")
+    return run.households[household], run.rules, run.decoder.catalog
 
 
 def _run(events: Path, catalog: Path | None, policy: Path | None, last_day: int | None) -> Backtest:
