@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from agents.ledger import Ledger, Position
 from streams.errors import TransportError
-from streams.kafka_reach import no_broker
+from streams.kafka_reach import started
 
 _FIRST_LOOK_SECONDS: Final = 0.02
 _LONGEST_LOOK_SECONDS: Final = 0.5
@@ -37,12 +36,7 @@ class Flow:
     async def _consumer(self) -> Any:
         if self._client is None:
             client = AIOKafkaConsumer(enable_auto_commit=False, **self._kafka)
-            try:
-                await client.start()
-            except (KafkaError, OSError) as error:
-                await client.stop()
-                raise await asyncio.to_thread(no_broker, self._kafka) from error
-            self._client = client
+            self._client = await started(client, self._kafka)
         return self._client
 
     async def partitions(self, topics: Iterable[str]) -> list[At]:

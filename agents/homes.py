@@ -9,7 +9,6 @@ from agents.lanes import Part
 from agents.poison import traceback_digest
 from agents.takeovers import Course
 from rules import household
-from rules.calendar import NEVER
 from rules.household import Effect, Household
 from rules.rulebook import Rulebook
 from rules.takeover import take_over
@@ -56,7 +55,7 @@ class Homes:
     def open(self, id: str, before: bytes | None, number: int) -> Home:
         """A household; one that nobody knows yet begins under the activation ``number``."""
         state = household.new(id, number) if before is None else household.decode(before)
-        due = None if before is None or state.next_day >= NEVER else state.next_day
+        due = None if before is None else state.due
         return Home(id, before, state, number, (state.level, state.activation), due)
 
     def level(self, state: Household) -> str | None:

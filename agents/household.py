@@ -17,7 +17,6 @@ from agents.poison import traceback_digest
 from agents.stage import Engine
 from agents.takeovers import MARK, Course, Sweep, course_of
 from rules import household
-from rules.calendar import NEVER
 from rules.compile import Rules
 from rules.household import Effect
 from rules.rulebook import Rulebook
@@ -218,7 +217,7 @@ class HouseholdStage(Stage):
             part.states[home.id] = due = None
         else:
             part.states[home.id] = household.encode(state)
-            due = state.next_day if state.next_day < NEVER else None
+            due = state.due
         # Mostly it stays: the index is written in the commits that the states are, so it has that day.
         if heals or due is None or due != home.due:
             part.next_days[home.id] = due

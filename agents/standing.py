@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from agents.lanes import Lane, Part
-from agents.ledger import Claim, FencedError
+from agents.ledger import Claim, FencedError, Position
 from agents.stage import Engine
 from streams.errors import LedgerError, TransportError
 
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 5.0
+
+_Places = Mapping[tuple[str, int], Position | None]
 
 
 class Standing:
@@ -48,28 +50,35 @@ class Standing:
     async def check(self) -> None:
         """Look at the lanes that have committed nothing since the last call."""
         before, self._seen = self._seen, {}
-        for lane in list(self._engine.lanes.values()):
+        for lane in self._engine.lanes.values():
             self._seen[lane] = lane.claim.commit
+        quiet = [lane for lane, commit in self._seen.items() if before.get(lane) == commit]
+        places = await self._places(lane.claim for lane in quiet)
+        for lane in quiet:
             # Twice: first without holding up what may come in, and for certain where it does not seem so.
-            if before.get(lane) == lane.claim.commit and await self._elsewhere(lane.claim):
+            if _elsewhere(lane.claim, places):
                 await self._engine.between(lane, partial(self._confirm, lane.claim), _nothing)
 
-    async def _elsewhere(self, claim: Claim) -> str | None:
-        """Where the ledger stands, if not at the claim's last commit."""
-        at = (claim.topic, claim.partition)
-        place = (await self._engine.ledger.positions(claim.stage, [at]))[at]
-        if place is None:
-            return "nothing"
-        if (place.epoch, place.commit) == (claim.epoch, claim.commit):
-            return None
-        return f"epoch {place.epoch}, commit {place.commit}"
+    async def _places(self, claims: Iterable[Claim]) -> _Places:
+        at = [(claim.topic, claim.partition) for claim in claims]
+        return await self._engine.ledger.positions(self._engine.stage.name, at)
 
     async def _confirm(self, claim: Claim) -> Sequence[str]:
         """No key that is due; called when no commit of the lane is under way."""
-        found = await self._elsewhere(claim)
+        found = _elsewhere(claim, await self._places([claim]))
         if found is not None:
             raise FencedError(f"{claim} is not ours any more: the ledger stands at {found}")
         return ()
+
+
+def _elsewhere(claim: Claim, places: _Places) -> str | None:
+    """Where the ledger stands, if not at the claim's last commit."""
+    place = places[claim.topic, claim.partition]
+    if place is None:
+        return "nothing"
+    if (place.epoch, place.commit) == (claim.epoch, claim.commit):
+        return None
+    return f"epoch {place.epoch}, commit {place.commit}"
 
 
 def _nothing(part: Part) -> None:

@@ -135,6 +135,11 @@ class Household(msgspec.Struct, array_like=True):
     activation: int = 1
 
     @property
+    def due(self) -> int | None:
+        """The day that an index of next days has for it; None: no day changes anything."""
+        return self.next_day if self.next_day < NEVER else None
+
+    @property
     def members(self) -> list[Resident]:
         """The persons who count: residents but the dead."""
         return [resident for resident in self.residents.values() if resident.role != DEAD]

@@ -18,7 +18,7 @@ import kafka.admin
 import kafka.errors
 
 from streams.errors import BrokerUnavailableError, SettingsError, TransportError
-from streams.kafka_reach import REMEDY, why_not
+from streams.kafka_reach import away, why_not
 
 #: kafka-python reports each refused connection as a warning of several lines; what they say in the end
 #: reaches the user as the text of one error.
@@ -68,7 +68,7 @@ class Connection:
             return BrokerUnavailableError(
                 f"Kafka at {self.bootstrap} cannot be used: {cause} (see the HEARTHWATCH_KAFKA_* settings)"
             )
-        return BrokerUnavailableError(f"no Kafka broker answers at {self.bootstrap} ({why}): {REMEDY}")
+        return away(self.bootstrap, why)
 
 
 def reach(connection: Connection) -> None:

@@ -20,8 +20,6 @@ from aiokafka.conn import AIOKafkaConnection
 from streams.errors import BrokerUnavailableError
 
 STEP_TIMEOUT_SECONDS = 5.0
-REMEDY = "start the embedded one with `hearthwatch local up`, or name yours with HEARTHWATCH_KAFKA_BOOTSTRAP"
-"""What a person can do where no broker answers."""
 _OPTIONS = (
     "security_protocol",
     "ssl_context",
@@ -40,7 +38,15 @@ def no_broker(arguments: Mapping[str, Any]) -> BrokerUnavailableError:
     servers = arguments.get("bootstrap_servers") or ()
     bootstrap = servers if isinstance(servers, str) else ",".join(servers)
     why = why_not(bootstrap, arguments) or "it answers now, but did not a moment ago"
-    return BrokerUnavailableError(f"no Kafka broker answers at {bootstrap} ({why}): {REMEDY}")
+    return away(bootstrap, why)
+
+
+def away(bootstrap: str, why: str) -> BrokerUnavailableError:
+    """The error where no broker answers: the address, why, and what to do."""
+    return BrokerUnavailableError(
+        f"no Kafka broker answers at {bootstrap} ({why}):"
+        " start the embedded one with `hearthwatch local up`, or name yours with HEARTHWATCH_KAFKA_BOOTSTRAP"
+    )
 
 
 def why_not(bootstrap: str, options: Mapping[str, Any]) -> str | None:
@@ -54,6 +60,20 @@ def why_not(bootstrap: str, options: Mapping[str, Any]) -> str | None:
     # In a thread of its own, because the caller may be in an event loop.
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, _why_not(bootstrap, options)).result()
+
+
+async def started(client: Any, arguments: Mapping[str, Any]) -> Any:
+    """A client of aiokafka, started; raises :func:`no_broker` where it gets no connection.
+
+    Args:
+        arguments: those that it was made with.
+    """
+    try:
+        await client.start()
+    except (aiokafka.errors.KafkaError, OSError) as error:
+        await client.stop()
+        raise await asyncio.to_thread(no_broker, arguments) from error
+    return client
 
 
 async def _why_not(bootstrap: str, options: Mapping[str, Any]) -> str | None:

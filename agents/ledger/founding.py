@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 
-from agents.ledger.charter import CharterStore
+from agents.ledger.charter import Charter, CharterStore
 from agents.ledger.errors import LedgerMismatchError, LedgerMissingError
 from agents.redis_link import RedisLink
 from rules.state_format import FORMAT, WRITES, NewerFormatError
@@ -84,13 +84,17 @@ async def check_made_with(store: CharterStore, made_with: Mapping[str, str]) -> 
         await store.write(missing)
 
 
-async def check_format(store: CharterStore) -> None:
+async def check_format(store: CharterStore) -> Charter:
     """Compare the format of states with what this program reads; write down what it may write from now on.
+
+    Returns:
+        The charter as it was read for that.
 
     Raises:
         NewerFormatError: a newer program has worked here.
     """
-    found = (await store.read()).made_with.get(_STATE_FORMAT)
+    charter = await store.read()
+    found = charter.made_with.get(_STATE_FORMAT)
     # Format 1 is older than this entry.
     known = 1 if found is None else int(found)
     if known > FORMAT:
@@ -100,6 +104,7 @@ async def check_format(store: CharterStore) -> None:
         )
     if known < WRITES:
         await store.write({f"made-with/{_STATE_FORMAT}": str(WRITES)})
+    return charter
 
 
 def _text(value: bytes | None) -> str | None:

@@ -109,8 +109,7 @@ async def identify(ledger: Ledger) -> set[Place]:
         LedgerMismatchError: there is no charter, or Redis holds another ledger.
         NewerFormatError: a newer program has worked here.
     """
-    await check_format(ledger.charter)
-    charter = await ledger.charter.read()
+    charter = await check_format(ledger.charter)
     if charter.ledger is None:
         raise LedgerMismatchError("Kafka holds no ledger: nothing has run here yet")
     key = f"{ledger.name}:identity"

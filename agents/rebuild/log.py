@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.errors import BrokerUnavailableError, TransportError
-from streams.kafka_reach import no_broker
+from streams.kafka_reach import started
 
 _FETCH_BYTES: Final = 8_388_608
 _PIECE: Final = 10_000
@@ -39,12 +38,7 @@ class Log:
                 max_partition_fetch_bytes=_FETCH_BYTES,
                 **self._kafka,
             )
-            try:
-                await client.start()
-            except (KafkaError, OSError) as error:
-                await client.stop()
-                raise await asyncio.to_thread(no_broker, self._kafka) from error
-            self._client = client
+            self._client = await started(client, self._kafka)
         return self._client
 
     async def count(self, topic: str) -> int:

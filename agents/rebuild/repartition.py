@@ -36,7 +36,6 @@ from agents.rebuild.restore import Progress
 from agents.takeovers import MARK, course_of
 from agents.ticks import caught_up
 from rules import household
-from rules.calendar import NEVER
 from streams.errors import InputError, LedgerError, TransportError
 from streams.partitions import partition_of
 from streams.producer import OrderedProducer
@@ -122,7 +121,7 @@ class Repartition:
         self._places: dict[tuple[str, str, int], Restoring] = {}
         stage = stage_of("household", config)
         assert isinstance(stage, HouseholdStage)
-        self._book = stage.book
+        self._homes = stage.homes
 
     async def run(self, *, household: int | None = None, person: int | None = None) -> int:
         """Change it, where a number is given; how many households there are.
@@ -263,11 +262,11 @@ class Repartition:
             if stage != "household":
                 continue
             state = household.decode(raw)
-            if state.next_day < NEVER:
-                days[number][key] = state.next_day
-            if state.level:
-                level = self._book.rules(state.activation).policy.levels[state.level - 1]
-                counts[number][level.id] += 1
+            if state.due is not None:
+                days[number][key] = state.due
+            level = self._homes.level(state)
+            if level is not None:
+                counts[number][level] += 1
         for number, states in groups.items():
             await new[number].put(states, days[number])
         return len(batch)
@@ -324,8 +323,8 @@ class Repartition:
                 value = encode(StateSnapshot(FORMAT, _EPOCH, 0, raw))
                 producer.append(topic, state_key(key), value, partition=number)
                 if layout.stage == "household":
-                    day = household.decode(raw).next_day
-                    if day < NEVER:
+                    day = household.decode(raw).due
+                    if day is not None:
                         days[key] = day
             await producer.send()
             await restoring.put(batch, days)

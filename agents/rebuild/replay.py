@@ -95,8 +95,8 @@ class Replay:
         if isinstance(stage, HouseholdStage):
             for key, state in self.states.items():
                 assert state is not None
-                day = household.decode(state).next_day
-                if day < NEVER:
+                day = household.decode(state).due
+                if day is not None:
                     self.days[key] = day
         self.lane.states = self.states
 

@@ -22,7 +22,6 @@ from agents.rebuild.replay import Replay, caught_up, parsed
 from agents.rebuild.restore import Progress, Rebuild
 from agents.takeovers import MARK, course_of
 from rules import household, person
-from rules.calendar import NEVER
 from streams.errors import LedgerError
 
 CHUNK: Final = 500
@@ -144,8 +143,7 @@ class _Check:
     def _due(self, state: bytes | None) -> int | None:
         if state is None or not isinstance(self._replay.stage, HouseholdStage):
             return None
-        day = household.decode(state).next_day
-        return day if day < NEVER else None
+        return household.decode(state).due
 
     def _caught_up(self, keys: list[str], states: Iterable[bytes | None]) -> dict[str, bytes | None]:
         """States as of the day and the policy at this point of the log."""
