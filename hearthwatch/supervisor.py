@@ -54,7 +54,7 @@ class Servers(Protocol):
     def dead(self) -> list[str]:
         """The names of those that ended without having been stopped."""
 
-    def revive(self) -> None:
+    def up(self) -> object:
         """Start what does not run; raises :class:`streams.errors.HearthwatchError` where that fails."""
 
 
@@ -166,7 +166,7 @@ class Supervisor:
             if dead and dead == suspected:
                 self._tell(f"{' and '.join(dead)} died and {'is' if len(dead) == 1 else 'are'} started again")
                 try:
-                    await asyncio.to_thread(servers.revive)
+                    await asyncio.to_thread(servers.up)
                     delay = SERVERS_SECONDS
                 except HearthwatchError as error:
                     self._tell(str(error))

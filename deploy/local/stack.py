@@ -202,10 +202,6 @@ class Stack:
         """The servers that ended without having been stopped, by their titles."""
         return [s.title for s in (self.kafka, self.valkey) if self._process(s).is_stale()]
 
-    def revive(self) -> None:
-        """Start what does not run; raises as :meth:`up` does."""
-        self.up()
-
     def kill(self, name: str) -> None:
         """End a server at once (SIGKILL), as a crash would; its pid file stays behind. For fault tests."""
         import signal

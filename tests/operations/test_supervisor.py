@@ -318,7 +318,7 @@ class Pretended:
             self.seen_all.set()
         return self.looks[min(self.looked, len(self.looks)) - 1]
 
-    def revive(self) -> None:
+    def up(self) -> None:
         if self.failures:
             self.failures -= 1
             raise LocalStackError("port 16379 for Valkey is in use")
