@@ -24,11 +24,7 @@ def draw(result: Mapping[str, Any]) -> str:
     scale = (_WIDTH - _LEFT - 90) / greatest
     height = _TOP + len(rows) * (_BAR + _GAP) + 34
     parts = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}"'
-            f' viewBox="0 0 {_WIDTH} {height}" font-family="system-ui, sans-serif" role="img">'
-        ),
-        f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>',
+        *sheet(_WIDTH, height),
         text(20, 28, "CPU per record, in microseconds (user and system, one core)", size=16),
         text(20, 48, f"{result['cpu']}, Python {result['python']}, {result['date']}", fill=FAINT),
     ]
@@ -55,6 +51,17 @@ def _rows(result: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, float], fl
     for stage in ("intake", "person", "household"):
         yield stage, summary[stage]["cpu_us"], summary[stage]["aim_us"], OURS
     yield "Faust as documented", result["faust"]["cpu_us"], None, OTHER
+
+
+def sheet(width: int, height: int) -> list[str]:
+    """The beginning of an SVG: its head, and a white sheet."""
+    return [
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"'
+            f' viewBox="0 0 {width} {height}" font-family="system-ui, sans-serif" role="img">'
+        ),
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+    ]
 
 
 def text(x: float, y: float, what: str, *, size: int = 13, fill: str = INK, anchor: str = "start") -> str:

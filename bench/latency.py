@@ -22,7 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +32,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.app import STAGES, StageName
 from agents.flow import Flow
-from agents.redis_link import RedisHome
 from agents.ticks import steps
 from bench import latency_chart
 from bench.latency_child import Child
@@ -42,11 +41,8 @@ from bench.machine import CATALOG, cpu_seconds, describe, pin, today
 from bench.pipeline import end_on_sigterm
 from bench.servers import Round, server_pids, servers
 from deploy.local import Stack
-from streams import topics
 from streams.catalog import Catalog
 from streams.catalog_file import read_catalog
-from streams.kafka_clients import Connection
-from streams.outgoing import Addresser
 from streams.records import (
     HOUSEHOLD_FACTS,
     PERSON_EVENTS,
@@ -116,25 +112,10 @@ class Place(Round):
     """Topics by the wall clock, all with the same number of partitions."""
 
     def __init__(self, stack: Stack, catalog: Catalog, prefix: str, partitions: int) -> None:
-        self.stack = stack
-        self.catalog = catalog
-        self.prefix = prefix
-        self.kafka = {"bootstrap_servers": stack.kafka_bootstrap}
-        self.redis = RedisHome(stack.redis_url)
-        plan = topics.planned(
-            catalog, clock="wall", life_partitions=partitions, person_partitions=partitions,
+        super().__init__(
+            stack, catalog, prefix, clock="wall", life_partitions=partitions, person_partitions=partitions,
             household_partitions=partitions, warnings_partitions=partitions,
         )  # fmt: skip
-        self.partitions = {topic.name: topic.partitions for topic in plan}
-        named = [
-            topic if topic.name == topics.LEDGER else replace(topic, name=prefix + topic.name)
-            for topic in plan
-        ]
-        topics.create(Connection(stack.kafka_bootstrap), named)
-        self._addresser = Addresser(
-            {name: topics.MAX_RECORD_BYTES for name in self.partitions if name.startswith(topics.LIFE)},
-            clock="wall",
-        )
 
 
 @contextmanager

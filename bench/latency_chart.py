@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from math import log10
 from typing import Any, Final
-from xml.sax.saxutils import escape
+
+from bench.chart import FAINT, INK, OTHER, sheet, text
 
 _WIDTH: Final = 760
 _HEIGHT: Final = 520
@@ -13,10 +14,7 @@ _LEFT: Final = 64
 _RIGHT: Final = 30
 _TOP: Final = 66
 _BOTTOM: Final = 340
-_INK: Final = "#24292f"
-_FAINT: Final = "#8c959f"
 _GRID: Final = "#d8dee4"
-_AIM: Final = "#b5542b"
 _LINES: Final = ("#2f6f9f", "#6b4c9a")
 _LEGS: Final = {
     "life": "#9ecae1", "intake": "#4292c6", "person": "#2171b5", "household": "#08519c", "reader": "#bdbdbd",
@@ -37,16 +35,12 @@ def draw(about: Mapping[str, Any], scenarios: Mapping[str, Mapping[str, Any]]) -
     )
     scale = (_BOTTOM - _TOP) / (greatest * 1.05)
     parts = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}"'
-            f' viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="system-ui, sans-serif" role="img">'
-        ),
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>',
-        _text(20, 28, "From publishing an event to reading its warning, in milliseconds", size=16),
-        _text(
+        *sheet(_WIDTH, _HEIGHT),
+        text(20, 28, "From publishing an event to reading its warning, in milliseconds", size=16),
+        text(
             20, 48,
             f"{about['cpu']}, {about['cores']} cores for all, Python {about['python']}, {about['date']}",
-            fill=_FAINT,
+            fill=FAINT,
         ),
     ]  # fmt: skip
     parts += _axes(greatest, scale)
@@ -67,10 +61,10 @@ def _axes(greatest: float, scale: float) -> Iterator[str]:
     for ms in range(0, int(greatest) + 1, step):
         y = _BOTTOM - ms * scale
         yield f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" stroke="{_GRID}"/>'
-        yield _text(_LEFT - 8, y + 4, f"{ms}", fill=_FAINT, anchor="end")
+        yield text(_LEFT - 8, y + 4, f"{ms}", fill=FAINT, anchor="end")
     for share in _SHARES:
         yield f'<path d="M{_x(share):.1f} {_TOP}V{_BOTTOM}" stroke="{_GRID}"/>'
-        yield _text(_x(share), _BOTTOM + 18, f"{share:g} %", fill=_FAINT, anchor="middle")
+        yield text(_x(share), _BOTTOM + 18, f"{share:g} %", fill=FAINT, anchor="middle")
 
 
 def _line(name: str, one: Mapping[str, Any], colour: str, scale: float) -> Iterator[str]:
@@ -78,11 +72,11 @@ def _line(name: str, one: Mapping[str, Any], colour: str, scale: float) -> Itera
     path = "L".join(f"{_x(share):.1f} {_BOTTOM - ms * scale:.1f}" for share, ms in points)
     yield f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2"/>'
     share, ms = min(points, key=lambda point: abs(point[0] - 75.0))
-    yield _text(_x(share), _BOTTOM - ms * scale - 10, name, fill=colour, anchor="middle")
+    yield text(_x(share), _BOTTOM - ms * scale - 10, name, fill=colour, anchor="middle")
     for key, aim in one["aims_ms"].items():
         x, y = _x(float(key[1:])), _BOTTOM - aim * scale
-        yield f'<path d="M{x - 9:.1f} {y:.1f}h18" stroke="{_AIM}" stroke-width="3"/>'
-        yield _text(x + 13, y + 4, f"aim {aim:g}, {one['rate']:,}/s", fill=_AIM, size=11)
+        yield f'<path d="M{x - 9:.1f} {y:.1f}h18" stroke="{OTHER}" stroke-width="3"/>'
+        yield text(x + 13, y + 4, f"aim {aim:g}, {one['rate']:,}/s", fill=OTHER, size=11)
 
 
 def _bars(scenarios: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
@@ -90,17 +84,17 @@ def _bars(scenarios: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     longest = max(sum(ms for _, ms in legs) for legs in medians.values())
     width = (_WIDTH - 130 - _RIGHT) / max(longest, 0.1)
     y = _BOTTOM + 46
-    yield _text(20, y, "Median of each leg:", fill=_INK)
+    yield text(20, y, "Median of each leg:", fill=INK)
     x = 150.0
     for leg, colour in _LEGS.items():
         yield f'<rect x="{x:.0f}" y="{y - 10}" width="11" height="11" fill="{colour}"/>'
-        yield _text(x + 16, y, leg, fill=_FAINT)
+        yield text(x + 16, y, leg, fill=FAINT)
         x += 36 + 8 * len(leg)
     for number, (name, legs) in enumerate(medians.items()):
         top = y + 16 + number * 36
-        yield _text(120, top + 17, name, anchor="end")
+        yield text(120, top + 17, name, anchor="end")
         yield from _bar(legs, top, width)
-    yield _text(20, _HEIGHT - 14, "Red marks: aims. Events count from the moment they were due.", fill=_FAINT)
+    yield text(20, _HEIGHT - 14, "Red marks: aims. Events count from the moment they were due.", fill=FAINT)
 
 
 def _bar(legs: Sequence[tuple[str, float]], top: float, width: float) -> Iterator[str]:
@@ -109,13 +103,6 @@ def _bar(legs: Sequence[tuple[str, float]], top: float, width: float) -> Iterato
         long = max(0.0, ms) * width
         yield f'<rect x="{x:.1f}" y="{top}" width="{long:.1f}" height="24" fill="{_LEGS[leg]}"/>'
         if long > 26:
-            ink = _INK if leg in ("life", "reader") else "#ffffff"
-            yield _text(x + long / 2, top + 16, f"{ms:.1f}", fill=ink, anchor="middle", size=11)
+            ink = INK if leg in ("life", "reader") else "#ffffff"
+            yield text(x + long / 2, top + 16, f"{ms:.1f}", fill=ink, anchor="middle", size=11)
         x += long
-
-
-def _text(x: float, y: float, text: str, *, size: int = 13, fill: str = _INK, anchor: str = "start") -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{fill}" text-anchor="{anchor}">'
-        f"{escape(text)}</text>"
-    )

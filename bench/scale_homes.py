@@ -17,7 +17,6 @@ from agents.ledger import Ledger
 from agents.ledger.restoring import Place, Restoring
 from rules import household, person
 from rules.backtest import Backtest
-from rules.calendar import NEVER
 from streams.district import District, district_lines
 from streams.partitions import partition_of
 from streams.records import HOUSEHOLD_FACTS, PERSON_EVENTS
@@ -63,7 +62,7 @@ def models(
             Model(
                 home.id,
                 household.encode(home),
-                home.next_day if home.next_day < NEVER else None,
+                home.due,
                 tuple(
                     (resident.id.removeprefix(home.id), person.encode(run.persons[resident.id]), resident.n)
                     for resident in home.residents.values()

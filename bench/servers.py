@@ -61,13 +61,15 @@ class Round:
         partitions: by topic, without the prefix.
     """
 
-    def __init__(self, stack: Stack, catalog: Catalog, prefix: str, **partitions: int) -> None:
+    def __init__(
+        self, stack: Stack, catalog: Catalog, prefix: str, *, clock: topics.Clock = "log", **partitions: int
+    ) -> None:
         self.stack = stack
         self.catalog = catalog
         self.prefix = prefix
         self.kafka: Mapping[str, Any] = {"bootstrap_servers": stack.kafka_bootstrap}
         self.redis = RedisHome(stack.redis_url)
-        plan = topics.planned(catalog, clock="log", **partitions)
+        plan = topics.planned(catalog, clock=clock, **partitions)
         self.partitions = {topic.name: topic.partitions for topic in plan}
         named = [
             topic if topic.name == topics.LEDGER else replace(topic, name=prefix + topic.name)
@@ -76,7 +78,7 @@ class Round:
         topics.create(Connection(stack.kafka_bootstrap), named)
         self._addresser = Addresser(
             {name: topics.MAX_RECORD_BYTES for name in self.partitions if name.startswith(topics.LIFE)},
-            clock="log",
+            clock=clock,
         )
 
     def ledger(self) -> Ledger:

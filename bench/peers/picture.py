@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bench.chart import FAINT, INK, OTHER, OURS, text
+from bench.chart import FAINT, INK, OTHER, OURS, sheet, text
 from bench.peers import ratios
 
 _WIDTH: Final = 860
@@ -27,11 +27,7 @@ def draw(result: Mapping[str, Any]) -> str:
     height = _TOP + len(programs) * (_BAR + _GAP) + 30
     load = result["load"]
     parts = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}"'
-            f' viewBox="0 0 {_WIDTH} {height}" font-family="system-ui, sans-serif" role="img">'
-        ),
-        f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>',
+        *sheet(_WIDTH, height),
         text(20, 28, "One hop: CPU per record of the process, in microseconds, one core", size=16),
         text(
             20, 48,
