@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, cast
 
 from agents.deciding import Monitor, Stage
 from agents.flow import Flow
+from agents.forward import ForwardStage
 from agents.household import HouseholdStage
 from agents.intake import Intake
 from agents.ledger import LEDGER_TOPIC, CharterStore, KafkaCharter, Ledger
@@ -33,21 +34,27 @@ from agents.stage import Engine
 from agents.standing import Standing
 from agents.surroundings import Surroundings
 from agents.ticks import Midnights
+from casework.alerts.routes import Routes
+from casework.cases.book import Book
 from rules.calendar import Calendar
 from rules.compile import compile_policy
 from rules.policy import Policy
 from rules.rulebook import Rulebook
 from streams.batches import BatchApp, Consumer, Untouched
 from streams.catalog import Catalog
-from streams.errors import HearthwatchError
+from streams.errors import HearthwatchError, InputError
 from streams.policies import Activation
 from streams.producer import OrderedProducer
 from streams.snapshots import snapshot_topic
 
 logger = logging.getLogger(__name__)
 
-StageName = Literal["intake", "person", "household"]
+StageName = Literal["intake", "person", "household", "forward", "cases", "dispatch"]
 STAGES: Final[tuple[StageName, ...]] = ("intake", "person", "household")
+"""From events to warnings."""
+CASE_STAGES: Final[tuple[StageName, ...]] = ("forward", "cases", "dispatch")
+"""From warnings to help."""
+ALL_STAGES: Final[tuple[StageName, ...]] = STAGES + CASE_STAGES
 
 STOP_SECONDS: Final = 30.0
 #: Allocations before the youngest generation is collected: states are bytes, so there is little to find.
@@ -77,6 +84,8 @@ class WorkerConfig:
         cache_bytes: encoded states kept in memory, of all partitions together.
         snapshot_seconds: how long a change waits for its snapshot; None: no snapshots are taken.
         snapshot_states: one is taken earlier where a partition has written so many states.
+        casebook: what cases are worked by; without one there is no stage `cases`.
+        routes: who is told of what; without them there is no stage `dispatch`.
     """
 
     kafka: Mapping[str, Any] = field(repr=False)
@@ -99,6 +108,8 @@ class WorkerConfig:
     activations: Sequence[Activation] = field(default=(), repr=False)
     snapshot_seconds: float | None = None
     snapshot_states: int = 20_000
+    casebook: Book | None = field(default=None, repr=False)
+    routes: Routes | None = field(default=None, repr=False)
 
 
 def stage_of(name: StageName, config: WorkerConfig) -> Stage:
@@ -106,9 +117,16 @@ def stage_of(name: StageName, config: WorkerConfig) -> Stage:
 
     Raises:
         NotUnderstoodError: the newest activation is beyond this program.
+        InputError: the stage needs a file that is not given.
     """
     if name == "person":
         return PersonStage()
+    if name == "forward":
+        return ForwardStage(clock=config.clock)
+    if name == "cases":
+        raise InputError("the stage `cases` is not there yet")
+    if name == "dispatch":
+        raise InputError("the stage `dispatch` is not there yet")
     book = Rulebook(config.activations) if config.activations else None
     if name == "intake":
         return Intake(config.catalog if book is None else book.catalog(book.newest), book=book)

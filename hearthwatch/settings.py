@@ -92,6 +92,24 @@ class Settings(BaseSettings):
         "the Wuchang policy",
     )
     """The policy: indicators, points, levels (`hearthwatch policy check` reads it)."""
+    casebook: Path = _setting(
+        _PACKAGES / "casework" / "cases" / "casework.yaml",
+        "the path of a YAML file",
+        _RULES,
+        "the Wuchang book of cases",
+    )
+    """The book of cases: deadlines, who is told when, after care, the pace of a go-live; its levels are the
+    policy's."""
+    measures: Path = _setting(
+        _PACKAGES / "casework" / "assistance" / "measures" / "wuchang.yaml",
+        "the path of a YAML file",
+        _RULES,
+        "the Wuchang catalogue of assistance",
+    )
+    """The catalogue of assistance: causes and measures (`hearthwatch measures check` reads it)."""
+    routes: Path | None = _setting(None, "the path of a YAML file", _RULES, "none: nobody is alerted")
+    """Who is told of a warning, and how (`hearthwatch routes check` reads it). Without it alerts wait on
+    their topic, and no dispatch worker runs."""
     clock: Literal["wall", "log"] = _setting("wall", "`wall` or `log`", _RULES)
     """Whose time it is: `wall`, the broker's clock, for production; `log`, the time in the records, for
     demos, tests and replays, where only records and `hearthwatch tick` let days pass."""
@@ -185,6 +203,10 @@ class Settings(BaseSettings):
     """Partitions of `household.facts`: the most household workers that can share the work."""
     warnings_partitions: Partitions = _setting(4, _PARTITIONS, _TOPICS)
     """Partitions of `warnings`."""
+    case_partitions: Partitions = _setting(4, _PARTITIONS, _TOPICS)
+    """Partitions of `case.commands` and `case.events`: the most cases workers that can share the work."""
+    alerts_partitions: Partitions = _setting(2, _PARTITIONS, _TOPICS)
+    """Partitions of `alerts`, whose key is the district."""
     replication_factor: int = _setting(
         1, "a whole number, 1 to 15, at most the number of brokers (3 in production)", _TOPICS, ge=1, le=15
     )
@@ -193,8 +215,9 @@ class Settings(BaseSettings):
     """How long `life.*` keeps what departments sent, with `clock: wall` (with `clock: log`: for ever)."""
 
     log_retention_days: int = _setting(400, "a whole number of days, 30 to 36500", _TOPICS, ge=30, le=36_500)
-    """How long `person.events` and `household.facts` keep what the stages told each other, with
-    `clock: wall` (with `clock: log`: for ever). A rebuild needs them from the latest snapshots on."""
+    """How long `person.events`, `household.facts`, `case.commands` and `alerts` keep what the stages told
+    each other, with `clock: wall` (with `clock: log`: for ever). A rebuild needs them from the latest
+    snapshots on."""
 
     worker_name: str | None = _setting(
         None,
@@ -212,6 +235,12 @@ class Settings(BaseSettings):
     """Port of the person worker's metrics."""
     household_metrics_port: MetricsPort = _setting(19103, _METRICS_PORT, _WORKERS)
     """Port of the household worker's metrics."""
+    forward_metrics_port: MetricsPort = _setting(19104, _METRICS_PORT, _WORKERS)
+    """Port of the forward worker's metrics."""
+    cases_metrics_port: MetricsPort = _setting(19105, _METRICS_PORT, _WORKERS)
+    """Port of the cases worker's metrics."""
+    dispatch_metrics_port: MetricsPort = _setting(19106, _METRICS_PORT, _WORKERS)
+    """Port of the dispatch worker's metrics."""
     snapshot_seconds: float = _setting(
         300.0, "a number of seconds, 1 to 86400", _WORKERS, ge=1.0, le=86_400.0
     )
@@ -245,10 +274,13 @@ class Settings(BaseSettings):
         )
         return values
 
-    @field_validator("catalog", "policy", "data_dir", "jars_dir", mode="after")
+    @field_validator(
+        "catalog", "policy", "casebook", "measures", "routes", "data_dir", "jars_dir", mode="after"
+    )
     @classmethod
-    def _absolute(cls, path: Path) -> Path:
-        return path.expanduser().absolute()  # workers may be started from another folder
+    def _absolute(cls, path: Path | None) -> Path | None:
+        # Workers may be started from another folder.
+        return None if path is None else path.expanduser().absolute()
 
     @field_validator(
         "kafka_ca_file",

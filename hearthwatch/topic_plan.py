@@ -17,6 +17,8 @@ def planned_topics(settings: Settings, catalog: Catalog) -> tuple[Topic, ...]:
         person_partitions=settings.person_partitions,
         household_partitions=settings.household_partitions,
         warnings_partitions=settings.warnings_partitions,
+        case_partitions=settings.case_partitions,
+        alerts_partitions=settings.alerts_partitions,
         replication=settings.replication_factor,
         life_retention_days=settings.life_retention_days,
         log_retention_days=settings.log_retention_days,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from casework.alerts.routes_file import read_routes
+from hearthwatch.casework_files import casebook, casebook_or_why
 from hearthwatch.connections import kafka_arguments, redis_home
 from hearthwatch.running import founded
 from hearthwatch.settings import Settings
@@ -14,6 +16,7 @@ from streams.catalog_file import read_catalog
 
 if TYPE_CHECKING:  # it loads Faust, which takes half a second
     from agents.app import WorkerConfig
+    from casework.cases.book import Book
 
 
 def catalog_and_policy(settings: Settings) -> tuple[Catalog, Policy]:
@@ -27,7 +30,7 @@ def catalog_and_policy(settings: Settings) -> tuple[Catalog, Policy]:
 
 
 def worker_config(
-    settings: Settings, *, name: str, is_static: bool, metrics_port: int | None
+    settings: Settings, *, name: str, is_static: bool, metrics_port: int | None, stage: str | None = None
 ) -> WorkerConfig:
     """What the settings say to a worker, and what has been activated.
 
@@ -37,6 +40,7 @@ def worker_config(
     Args:
         is_static: the name is the same at each start and nobody else's, so the brokers may take a restart
             for a pause.
+        stage: whose files have to be there and fit; None: those that are and do are given.
 
     Raises:
         InputError: a setting is faulty; or a file that would be activated first is.
@@ -47,6 +51,14 @@ def worker_config(
 
     book = founded(settings, lambda: catalog_and_policy(settings))
     catalog, policy = book.files(book.newest)
+    cases: Book | str | None = None
+    if stage == "cases":
+        cases = casebook(settings, catalog, policy)
+    elif stage is None:
+        cases = casebook_or_why(settings, catalog, policy)
+    routes = None
+    if settings.routes is not None and stage in (None, "dispatch"):
+        routes = read_routes(settings.routes, policy)
     return WorkerConfig(
         kafka=kafka_arguments(settings),
         redis=redis_home(settings),
@@ -62,4 +74,6 @@ def worker_config(
         snapshot_states=settings.snapshot_states,
         cache_bytes=settings.cache_megabytes * 1_048_576,
         activations=book.activations,
+        casebook=None if isinstance(cases, str) else cases,
+        routes=routes,
     )

@@ -26,8 +26,10 @@ from streams.partitions import partition_of
 logger = logging.getLogger(__name__)
 
 Headers = Sequence[tuple[str, bytes | None]]
-Sending = tuple[str, bytes | None, bytes | None, Headers]
-"""Topic, key, value, headers."""
+Sending = (
+    tuple[str, bytes | None, bytes | None, Headers] | tuple[str, bytes | None, bytes | None, Headers, int]
+)
+"""Topic, key, value, headers; and a timestamp in ms since 1970, where the topic takes the sender's."""
 
 MAX_BATCH_BYTES: Final = 262_144
 FIRST_DELAY_SECONDS: Final = 0.05
@@ -88,9 +90,14 @@ class _Builder(BatchBuilder):  # type: ignore[misc]
         append = self._builder.append
         now = int(time.time() * 1000)
         count = 0
-        for _, key, value, headers in records:
+        for record in records:
+            if len(record) == 4:
+                _, key, value, headers = record
+                stamp = now
+            else:
+                _, key, value, headers, stamp = record
             found = headers if headers.__class__ is list else list(headers)
-            if append(count, now, key, value, found) is None:
+            if append(count, stamp, key, value, found) is None:
                 break
             count += 1
         self._relative_offset = count
@@ -187,17 +194,22 @@ class OrderedProducer:
         value: bytes | None,
         headers: Headers = (),
         partition: int | None = None,
+        timestamp: int | None = None,
     ) -> None:
         """Add a record to what the next :meth:`send` sends.
 
         Args:
             partition: where to; by the key unless given, and 0 without a key.
+            timestamp: in milliseconds since 1970, where the topic takes the sender's; now unless given.
         """
+        record: Sending = (topic, key, value, headers)
+        if timestamp is not None:
+            record = (*record, timestamp)
         if partition is None:
-            self.extend([(topic, key, value, headers)])
+            self.extend([record])
             return
         destination = self._destinations[topic][partition]
-        destination.waiting.append((topic, key, value, headers))
+        destination.waiting.append(record)
         self._touched.add(destination)
         self.waiting += 1
 

@@ -17,6 +17,9 @@ from streams.events import Event
 PERSON_EVENTS: Final = "person.events"
 HOUSEHOLD_FACTS: Final = "household.facts"
 WARNINGS: Final = "warnings"
+CASE_COMMANDS: Final = "case.commands"
+CASE_EVENTS: Final = "case.events"
+ALERTS: Final = "alerts"
 DEADLETTERS: Final = "deadletters"
 
 

@@ -1,7 +1,8 @@
 """The topics: what each is for, and the settings that the design needs of it.
 
 `life.<department>` holds what departments sent, `person.events` and `household.facts` what the stages tell
-each other, `warnings` and `deadletters` what comes out, `hearthwatch.ledger` what the ledger is,
+each other, `warnings` and `deadletters` what comes out, `case.commands` what is to become of a warning,
+`case.events` what became of it, `alerts` what people are told, `hearthwatch.ledger` what the ledger is,
 `hearthwatch.policies` what it goes by, and `hearthwatch.snapshots.<stage>` what a rebuild begins with.
 
 A topic that exists with other settings is named, never silently used: a wrong timestamp type or a retention
@@ -24,7 +25,15 @@ from streams.errors import TransportError
 from streams.kafka_clients import Connection
 from streams.policies import MAX_BYTES as MAX_POLICIES_BYTES
 from streams.policies import POLICIES
-from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, PERSON_EVENTS, WARNINGS
+from streams.records import (
+    ALERTS,
+    CASE_COMMANDS,
+    CASE_EVENTS,
+    DEADLETTERS,
+    HOUSEHOLD_FACTS,
+    PERSON_EVENTS,
+    WARNINGS,
+)
 from streams.snapshots import snapshot_topic
 
 Clock = Literal["wall", "log"]
@@ -103,6 +112,8 @@ def planned(
     person_partitions: int = 8,
     household_partitions: int = 8,
     warnings_partitions: int = 4,
+    case_partitions: int = 4,
+    alerts_partitions: int = 2,
     replication: int = 1,
     life_retention_days: int = 400,
     log_retention_days: int = 400,
@@ -116,10 +127,12 @@ def planned(
         person_partitions, household_partitions, warnings_partitions: of the topics keyed by person or
             household. They cannot be changed by hand once there are records: a state lives on its key's
             partition (`hearthwatch repartition` does it for `household.facts`).
+        case_partitions: of `case.commands` and `case.events`, keyed by household; alerts_partitions: of
+            `alerts`, keyed by district. They cannot be changed once there are records.
         life_retention_days: for `life.*` in `wall`; intake has passed a record on long before, but the
             original of one set aside as `internal-error` is read back from there.
-        log_retention_days: for `person.events` and `household.facts` in `wall`; a rebuild reads them from the
-            latest snapshots on, which are minutes old.
+        log_retention_days: for `person.events`, `household.facts`, `case.commands` and `alerts` in `wall`; a
+            rebuild reads them from the latest snapshots on, which are minutes old.
     """
     safe = {"min.insync.replicas": "2" if replication >= 3 else "1"}
     stamped = {"message.timestamp.type": "LogAppendTime"}
@@ -136,7 +149,10 @@ def planned(
         life = {**kept, **by_publisher}
     life = {**life, "max.message.bytes": str(MAX_RECORD_BYTES), **safe}
     hop = {**kept, **stamped, **safe}
-    log = hop if clock == "log" else {**hop, "retention.ms": str(log_retention_days * _DAY_MS)}
+    days = {"retention.ms": str(log_retention_days * _DAY_MS)}
+    log = hop if clock == "log" else {**hop, **days}
+    # Deadlines pass by a record's own time: in `log` that is the time that is played.
+    timed = {**kept, **by_publisher, **safe} if clock == "log" else log
     snapshots = {
         "cleanup.policy": "compact",
         # Only closed segments are compacted, and a rebuild reads what is not.
@@ -166,6 +182,14 @@ def planned(
         ),
         topic(WARNINGS, warnings_partitions, hop, "warnings by household"),
         topic(
+            CASE_COMMANDS,
+            case_partitions,
+            timed,
+            "warnings passed on, commands of staff, ticks by household; the cases step's log",
+        ),
+        topic(CASE_EVENTS, case_partitions, hop, "what became of cases, by household: the record"),
+        topic(ALERTS, alerts_partitions, timed, "what people are told, by district; the dispatch step's log"),
+        topic(
             DEADLETTERS,
             1,
             {**hop, "max.message.bytes": str(MAX_DEADLETTER_BYTES)},
@@ -191,6 +215,9 @@ def planned(
         topic(snapshot_topic("intake"), 1, snapshots, "how far intake was in each `life.*` partition"),
         topic(snapshot_topic("person"), person_partitions, snapshots, "what the registry says of persons"),
         topic(snapshot_topic("household"), household_partitions, snapshots, "states of households"),
+        topic(snapshot_topic("forward"), 1, snapshots, "how far warnings were passed on"),
+        topic(snapshot_topic("cases"), case_partitions, snapshots, "states of cases"),
+        topic(snapshot_topic("dispatch"), alerts_partitions, snapshots, "states of alerts"),
     )
 
 

@@ -118,7 +118,7 @@ class Missing:
         is_behind = [marks.get(channel, _NONE) >= later for marks in self._marks]
         out = []
         for one in sends:
-            topic, key, value, _ = one
+            topic, key, value = one[:3]
             if topic == WARNINGS:
                 assert key is not None
                 household = key.decode()

@@ -18,12 +18,15 @@ from streams.errors import HearthwatchError, InputError, TransportError
 logger = logging.getLogger(__name__)
 
 STAGES = ("intake", "person", "household")
+"""From events to warnings."""
+CASE_STAGES = ("forward", "cases", "dispatch")
+"""From warnings to help."""
 
 
 @click.command(
     epilog="Example: HEARTHWATCH_KAFKA_BOOTSTRAP=kafka-1:9092,kafka-2:9092 hearthwatch worker household"
 )
-@click.argument("stage", type=click.Choice(STAGES))
+@click.argument("stage", type=click.Choice(STAGES + CASE_STAGES))
 @click.option(
     "--name",
     metavar="NAME",
@@ -37,7 +40,7 @@ STAGES = ("intake", "person", "household")
 )
 @click.option("--supervised", is_flag=True, hidden=True, help="Leave when standard input ends.")
 def worker(
-    stage: Literal["intake", "person", "household"],
+    stage: Literal["intake", "person", "household", "forward", "cases", "dispatch"],
     name: str | None,
     metrics_port: int | None,
     supervised: bool,
@@ -45,8 +48,9 @@ def worker(
     """Run one STAGE of the pipeline until SIGTERM or Ctrl-C.
 
     intake validates and repartitions what departments send; person decides where persons belong; household
-    scores and warns. Start as many of each as there are partitions to share; `hearthwatch up` starts one of
-    each. Metrics, /healthz and /readyz are served over HTTP.
+    scores and warns. forward passes warnings on; cases keeps what becomes of them; dispatch tells people
+    (HEARTHWATCH_ROUTES). Start as many of each as there are partitions to share; `hearthwatch up` starts one
+    of each. Metrics, /healthz and /readyz are served over HTTP.
     """
     settings = load_settings(worker_name=name)
     name = settings.worker_name or f"{stage}-{os.getpid()}"
@@ -62,6 +66,7 @@ def worker(
             name=name,
             is_static=settings.worker_name is not None,
             metrics_port=port,
+            stage=stage,
         )
         run_worker(stage, config)
     except HearthwatchError as error:

@@ -24,12 +24,18 @@ def test_the_plan_has_a_topic_per_department_and_the_pipelines_own(catalog: Cata
         "person.events",
         "household.facts",
         "warnings",
+        "case.commands",
+        "case.events",
+        "alerts",
         "deadletters",
         "hearthwatch.ledger",
         "hearthwatch.policies",
         "hearthwatch.snapshots.intake",
         "hearthwatch.snapshots.person",
         "hearthwatch.snapshots.household",
+        "hearthwatch.snapshots.forward",
+        "hearthwatch.snapshots.cases",
+        "hearthwatch.snapshots.dispatch",
     ]
 
 
@@ -47,18 +53,28 @@ def test_in_log_the_publisher_stamps_and_nothing_goes_by_age(catalog: Catalog, d
     assert int(life.settings["message.timestamp.after.max.ms"]) == 2**63 - 1
 
 
+def test_deadlines_pass_by_the_records_own_time(catalog: Catalog) -> None:
+    wall, log = (by_name(topics.planned(catalog, clock=clock)) for clock in ("wall", "log"))
+    for name in ("case.commands", "alerts"):
+        assert wall[name].settings["message.timestamp.type"] == "LogAppendTime"
+        assert log[name].settings["message.timestamp.type"] == "CreateTime"
+        assert int(log[name].settings["message.timestamp.before.max.ms"]) == 2**63 - 1
+
+
 def test_what_a_rebuild_reads_is_kept_long_enough(catalog: Catalog) -> None:
     planned = by_name(topics.planned(catalog, clock="wall", log_retention_days=30))
-    for name in ("person.events", "household.facts"):
+    for name in ("person.events", "household.facts", "case.commands", "alerts"):
         assert planned[name].settings["retention.ms"] == str(30 * 86_400_000)
         assert planned[name].settings["cleanup.policy"] == "delete"
         assert by_name(topics.planned(catalog, clock="log"))[name].settings["retention.ms"] == "-1"
-    for name in ("intake", "person", "household"):
+    for name in ("intake", "person", "household", "forward", "cases", "dispatch"):
         snapshots = planned[f"hearthwatch.snapshots.{name}"]
         assert snapshots.settings["cleanup.policy"] == "compact"
         assert int(snapshots.settings["min.compaction.lag.ms"]) > 0
     assert planned["hearthwatch.snapshots.household"].partitions == planned["household.facts"].partitions
-    for name in ("warnings", "deadletters"):
+    assert planned["hearthwatch.snapshots.cases"].partitions == planned["case.commands"].partitions
+    assert planned["hearthwatch.snapshots.dispatch"].partitions == planned["alerts"].partitions
+    for name in ("warnings", "case.events", "deadletters"):
         assert planned[name].settings["retention.ms"] == "-1"
         assert planned[name].settings["retention.bytes"] == "-1"
         assert planned[name].settings["cleanup.policy"] == "delete"
