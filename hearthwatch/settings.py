@@ -63,6 +63,7 @@ _LOCAL = "The embedded servers"
 _RULES = "What is monitored, and how"
 _TOPICS = "Topics"
 _WORKERS = "Workers"
+_API = "The HTTP API"
 
 
 class Settings(BaseSettings):
@@ -259,6 +260,21 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = _setting("text", "text or json", _WORKERS)
     """Lines for people, or one JSON object a line."""
 
+    tokens: Path | None = _setting(
+        None, "the path of a file, which `hearthwatch token add` makes", _API, "none: there is no HTTP API"
+    )
+    """Who may use the HTTP API, in which role, for which communities; it holds hashes, no tokens. With it
+    `hearthwatch up` starts the API."""
+    api_host: str = _setting(LOCAL, "an address of this machine, or 0.0.0.0 for all", _API)
+    """Where the HTTP API is served."""
+    api_port: MetricsPort = _setting(18080, _METRICS_PORT, _API)
+    """Port of the HTTP API."""
+    api_cert_file: Path | None = _setting(None, A_FILE, _API, "none: plain HTTP")
+    """The API's certificate (PEM), with those of its authorities behind it: then it speaks TLS. Tokens are in
+    every request, so anywhere but on one machine it has to, or a proxy before it."""
+    api_key_file: Path | None = _setting(None, A_FILE, _API)
+    """The key (PEM) of that certificate."""
+
     @model_validator(mode="before")
     @classmethod
     def _defaults_from_others(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -275,7 +291,7 @@ class Settings(BaseSettings):
         return values
 
     @field_validator(
-        "catalog", "policy", "casebook", "measures", "routes", "data_dir", "jars_dir", mode="after"
+        "catalog", "policy", "casebook", "measures", "routes", "tokens", "data_dir", "jars_dir", mode="after"
     )
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
@@ -289,6 +305,8 @@ class Settings(BaseSettings):
         "redis_ca_file",
         "redis_cert_file",
         "redis_key_file",
+        "api_cert_file",
+        "api_key_file",
     )
     @classmethod
     def _readable(cls, path: Path | None) -> Path | None:
@@ -334,7 +352,7 @@ class Settings(BaseSettings):
                 f"HEARTHWATCH_KAFKA_SECURITY_PROTOCOL is {protocol}, which needs HEARTHWATCH_KAFKA_USERNAME "
                 "and HEARTHWATCH_KAFKA_PASSWORD (or HEARTHWATCH_KAFKA_PASSWORD_FILE)"
             )
-        for server in ("kafka", "redis"):
+        for server in ("kafka", "redis", "api"):
             if getattr(self, f"{server}_cert_file") and not getattr(self, f"{server}_key_file"):
                 name = f"{PREFIX}{server.upper()}"
                 raise ValueError(f"{name}_CERT_FILE is given, which needs {name}_KEY_FILE")

@@ -2,7 +2,8 @@
 
 `life.<department>` holds what departments sent, `person.events` and `household.facts` what the stages tell
 each other, `warnings` and `deadletters` what comes out, `case.commands` what is to become of a warning,
-`case.events` what became of it, `alerts` what people are told, `hearthwatch.ledger` what the ledger is,
+`case.events` what became of it, `alerts` what people are told, `audit` who looked at what and changed it,
+`hearthwatch.ledger` what the ledger is,
 `hearthwatch.policies` what it goes by, and `hearthwatch.snapshots.<stage>` what a rebuild begins with.
 
 A topic that exists with other settings is named, never silently used: a wrong timestamp type or a retention
@@ -20,6 +21,7 @@ import kafka.errors
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from streams import kafka_clients
+from streams.audit import AUDIT, MAX_AUDIT_BYTES
 from streams.catalog import Catalog
 from streams.errors import TransportError
 from streams.kafka_clients import Connection
@@ -189,6 +191,12 @@ def planned(
         ),
         topic(CASE_EVENTS, case_partitions, hop, "what became of cases, by household: the record"),
         topic(ALERTS, alerts_partitions, timed, "what people are told, by district; the dispatch step's log"),
+        topic(
+            AUDIT,
+            1,  # its offsets have no gaps, and the chain has one order
+            {**hop, "max.message.bytes": str(MAX_AUDIT_BYTES)},
+            "who read or changed what; each record holds the hash of the one before",
+        ),
         topic(
             DEADLETTERS,
             1,

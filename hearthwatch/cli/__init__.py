@@ -21,6 +21,7 @@ from hearthwatch.logs import log_to_stderr, quiet
 from streams.errors import FileFaults, HearthwatchError, InputError, TransportError
 
 COMMANDS: dict[str, str] = {
+    "audit": "hearthwatch.cli.audit:audit",
     "backtest": "hearthwatch.cli.backtest:backtest",
     "catalog": "hearthwatch.cli.catalog:catalog",
     "deadletters": "hearthwatch.cli.deadletters:deadletters",
@@ -42,6 +43,7 @@ COMMANDS: dict[str, str] = {
     "status": "hearthwatch.cli.status:status",
     "story": "hearthwatch.cli.story:story",
     "tick": "hearthwatch.cli.tick:tick",
+    "token": "hearthwatch.cli.token:token",
     "topics": "hearthwatch.cli.topics:topics",
     "up": "hearthwatch.cli.up:up",
     "watch": "hearthwatch.cli.watch:watch",

@@ -1,0 +1,1 @@
+"""The HTTP API: cases, households, warnings and changes (docs/reference/http-api.md)."""
