@@ -15,7 +15,7 @@ import msgspec
 from hearthwatch.connections import kafka_arguments, kafka_connection
 from hearthwatch.settings import Settings
 from streams import kafka_clients
-from streams.audit import AUDIT, Anchor, AuditRecord, Chain, Check, Entry, digest
+from streams.audit import AUDIT, Anchor, AuditRecord, Chain, Check, Entry, decode_audit, digest
 from streams.errors import InputError, PublishTimeoutError
 from streams.kafka_clients import Connection
 from streams.partition_log import PartitionLog
@@ -90,36 +90,6 @@ class AuditWriter:
         self.is_late = False
 
 
-def last_record(connection: Connection) -> Anchor | None:
-    """The record at the end of the topic, or None of an empty one.
-
-    Raises:
-        InputError: there is no such topic.
-        BrokerUnavailableError: no broker answers.
-    """
-    consumer = kafka_clients.consumer(connection)
-    try:
-        if not consumer.partitions_for_topic(AUDIT):
-            raise InputError(
-                f"the broker at {connection.bootstrap} has no topic {AUDIT}: `hearthwatch topics create`"
-            )
-        at = kafka.TopicPartition(AUDIT, 0)
-        consumer.assign([at])
-        end = consumer.end_offsets([at])[at]
-        if end == 0:
-            return None
-        consumer.seek(at, end - 1)
-        until = time.monotonic() + connection.timeout_seconds
-        while time.monotonic() < until:
-            for record in consumer.poll(timeout_ms=1_000).get(at, []):
-                return Anchor(record.offset, digest(record.value or b""))
-        raise kafka.errors.KafkaTimeoutError("it sent no records")
-    except kafka.errors.KafkaError as error:
-        raise connection.failure(error) from None
-    finally:
-        consumer.close()
-
-
 class Recorded(msgspec.Struct, frozen=True):
     """A record with its place.
 
@@ -131,6 +101,55 @@ class Recorded(msgspec.Struct, frozen=True):
     offset: int
     timestamp_ms: int
     record: AuditRecord | None
+
+
+def last_record(connection: Connection) -> Anchor | None:
+    """The record at the end of the topic, or None of an empty one.
+
+    Raises:
+        InputError: there is no such topic.
+        BrokerUnavailableError: no broker answers.
+    """
+    found = _tail(connection, 1)
+    return Anchor(found[-1].offset, digest(found[-1].value or b"")) if found else None
+
+
+def latest(connection: Connection, most: int) -> list[Recorded]:
+    """The latest records that stand on the topic now, the last one last; they are not checked.
+
+    Raises:
+        InputError: there is no such topic.
+        BrokerUnavailableError: no broker answers.
+    """
+    return [Recorded(one.offset, one.timestamp, decode_audit(one.value)) for one in _tail(connection, most)]
+
+
+def _tail(connection: Connection, most: int) -> list[Any]:
+    consumer = kafka_clients.consumer(connection)
+    try:
+        if not consumer.partitions_for_topic(AUDIT):
+            raise InputError(
+                f"the broker at {connection.bootstrap} has no topic {AUDIT}: `hearthwatch topics create`"
+            )
+        at = kafka.TopicPartition(AUDIT, 0)
+        consumer.assign([at])
+        end = consumer.end_offsets([at])[at]
+        first = max(consumer.beginning_offsets([at])[at], end - most)
+        consumer.seek(at, first)
+        found: list[Any] = []
+        until = time.monotonic() + connection.timeout_seconds
+        while consumer.position(at) < end:
+            batch = consumer.poll(timeout_ms=1_000).get(at, [])
+            found += [one for one in batch if one.offset < end]
+            if batch:
+                until = time.monotonic() + connection.timeout_seconds
+            elif time.monotonic() > until:
+                raise kafka.errors.KafkaTimeoutError("it stopped sending records")
+        return found
+    except kafka.errors.KafkaError as error:
+        raise connection.failure(error) from None
+    finally:
+        consumer.close()
 
 
 def read_audit(connection: Connection, check: Check) -> Iterator[Recorded]:
@@ -149,6 +168,21 @@ def read_audit(connection: Connection, check: Check) -> Iterator[Recorded]:
             yield Recorded(one.offset, one.timestamp, check.take(one.offset, one.value, headers_of(one)))
     finally:
         log.close()
+
+
+def is_wanted(
+    one: Recorded, *, household: str | None, case: str | None, actor: str | None, kind: str | None
+) -> bool:
+    """Whether a record is what is asked for."""
+    if one.record is None:
+        return False
+    entry = one.record.entry
+    return (
+        (household is None or household in entry.households)
+        and (case is None or entry.case == case)
+        and (actor is None or (entry.who is not None and entry.who.id == actor))
+        and (kind is None or entry.kind == kind)
+    )
 
 
 def headers_of(record: Any) -> dict[str, bytes]:

@@ -103,6 +103,14 @@ def digest(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
+def decode_audit(raw: bytes | None) -> AuditRecord | None:
+    """A record's value; None for what is none."""
+    try:
+        return _decode(raw or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
 class Chain:
     """One writer's records, in the order in which they go out.
 
@@ -166,9 +174,8 @@ class Check:
         self.head = Anchor(offset, own.hex())
         if headers.get(DIGEST_HEADER) != own.hex().encode():
             self._fault(offset, "its bytes are not those that its header tells the SHA-256 of")
-        try:
-            record = _decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        record = decode_audit(raw)
+        if record is None:
             self._fault(offset, "it is no audit record")
             return None
         self._chained(offset, record, own)

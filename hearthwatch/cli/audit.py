@@ -10,7 +10,7 @@ import click
 import orjson
 from rich.table import Table
 
-from hearthwatch.audit_log import Recorded, read_audit
+from hearthwatch.audit_log import Recorded, is_wanted, read_audit
 from hearthwatch.cli.groups import Group
 from hearthwatch.connections import kafka_connection
 from hearthwatch.screen import wide_console
@@ -111,21 +111,6 @@ def verify(context: click.Context, head: str | None, as_json: bool) -> None:
         if check.head is not None:
             click.echo(f"Head: {check.head.offset}:{check.head.sha256}")
     context.exit(0 if good else 1)
-
-
-def is_wanted(
-    one: Recorded, *, household: str | None, case: str | None, actor: str | None, kind: str | None
-) -> bool:
-    """Whether a record is what is asked for; a writer's ``opened`` is only when nothing is asked for."""
-    if one.record is None:
-        return False
-    entry = one.record.entry
-    return (
-        (household is None or household in entry.households)
-        and (case is None or entry.case == case)
-        and (actor is None or (entry.who is not None and entry.who.id == actor))
-        and (kind is None or entry.kind == kind)
-    )
 
 
 def _head(text: str | None) -> Anchor | None:
