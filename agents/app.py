@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
+from agents.cases import CasesStage
+from agents.deadlines import Deadlines
 from agents.deciding import Monitor, Stage
 from agents.flow import Flow
 from agents.forward import ForwardStage
@@ -124,7 +126,9 @@ def stage_of(name: StageName, config: WorkerConfig) -> Stage:
     if name == "forward":
         return ForwardStage(clock=config.clock)
     if name == "cases":
-        raise InputError("the stage `cases` is not there yet")
+        if config.casebook is None:
+            raise InputError("the stage `cases` needs a book of cases (HEARTHWATCH_CASEBOOK)")
+        return CasesStage(config.casebook, clock=config.clock)
     if name == "dispatch":
         raise InputError("the stage `dispatch` is not there yet")
     book = Rulebook(config.activations) if config.activations else None
@@ -197,6 +201,10 @@ class Worker:
             self.midnights = Midnights(
                 self.engine, self._flow, catalog=config.catalog, calendar=stage.rules.calendar
             )
+        self.deadlines: Deadlines | None = None
+        """Appends ticks where a deadline has come, in a cases worker by the wall clock."""
+        if isinstance(stage, CasesStage) and stage.clock == "wall":
+            self.deadlines = Deadlines(self.engine)
         self.activator: Activator | None = None
         """Follows activations and brings them to the partitions; leaves where one is not understood."""
         if config.activations:
@@ -225,7 +233,7 @@ class Worker:
                 interval_seconds=config.snapshot_seconds,
                 most_states=config.snapshot_states,
             )
-            if metrics is not None and not isinstance(stage, Intake):
+            if metrics is not None and stage.keeps_states:
                 metrics.series.watch("hearthwatch_snapshot_age_seconds", self.snapshots.ages)
         self._metrics = metrics
         self.senders: Senders | None = None
@@ -319,7 +327,8 @@ class Worker:
             await self._snapshot_producer.start()
         await self.app.start()
         for watcher in (
-            self.midnights, self.surroundings, self.senders, self.activator, self.snapshots, self.standing,
+            self.midnights, self.deadlines, self.surroundings, self.senders, self.activator, self.snapshots,
+            self.standing,
         ):  # fmt: skip
             if watcher is not None:
                 self.engine.spawn(watcher.run())

@@ -49,6 +49,9 @@ class Stage(ABC):
     max_part: ClassVar[int] = 1_000
     """Records in one commit: 500 to 1,000 states in one are the sweet spot, without states it is more."""
 
+    keeps_states: ClassVar[bool] = True
+    """Whether it has states by key; a stage without any only knows how far it is."""
+
     @abstractmethod
     def read(self, lane: Lane, part: Part, records: Sequence[Any]) -> tuple[Any, Iterable[str]]:
         """Decode records; and the keys whose states :meth:`decide` will look up in ``lane.states``."""
@@ -56,6 +59,26 @@ class Stage(ABC):
     @abstractmethod
     def decide(self, lane: Lane, part: Part, read: Any) -> None:
         """Fill a part from what :meth:`read` returned, and move the lane's marks and day on."""
+
+    def due(self, state: bytes) -> int | None:
+        """When time alone may change a key next, by its state: what the commit that wrote it had said."""
+        return None
+
+    def member(self, state: bytes) -> str | None:
+        """A key's member of the stage's index, by its state; None of one that is not on it."""
+        return None
+
+    def counted(self, states: Iterable[bytes]) -> dict[str, int]:
+        """The bounded counters that belong to these states."""
+        return {}
+
+    def anew(self, state: bytes) -> bytes:
+        """A state as this program writes it: one of an older program may have come in another form."""
+        return state
+
+    def decoded(self, state: bytes) -> Any:
+        """A state as it can be compared field by field."""
+        return state
 
     def begin(self, engine: Engine, lane: Lane) -> None:  # noqa: B027 - most stages have none
         """A lane was claimed, or its day has moved: work between batches may be due."""

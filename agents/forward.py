@@ -39,6 +39,7 @@ class ForwardStage(Stage):
 
     name: ClassVar[str] = "forward"
     max_part: ClassVar[int] = 2_000
+    keeps_states: ClassVar[bool] = False
 
     def __init__(self, *, clock: Clock = "wall") -> None:
         self.topics = (WARNINGS,)

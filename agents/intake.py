@@ -38,6 +38,7 @@ class Intake(Stage):
 
     name: ClassVar[str] = "intake"
     max_part: ClassVar[int] = 4_000
+    keeps_states: ClassVar[bool] = False
 
     def __init__(self, catalog: Catalog, *, book: Rulebook | None = None) -> None:
         # Of earlier catalogues too: what comes there is rejected, and not left unread.

@@ -51,7 +51,9 @@ class Part:
         states: encoded, by key; None deletes.
         next_days: the next day on which a key can change; None for never.
         counts: bounded counters, absolute.
+        index: by key, its member of the stage's index before and from now on; None where it has none.
         tallies: what metrics are told when the commit is through, by name and label.
+        observed: (histogram, its labels, seconds), for metrics.
         received: when what caused each warning was received, in microseconds since 1970.
         wakes: work between batches may be due after it.
         is_early: it needs what :attr:`agents.stage.Engine.look` finds out, before it can be decided.
@@ -68,8 +70,10 @@ class Part:
     next_days: dict[str, int | None] = field(default_factory=dict)
     day: int | None = None
     counts: dict[str, int] = field(default_factory=dict)
+    index: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     tallies: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    observed: list[tuple[str, tuple[str, ...], float]] = field(default_factory=list)
     received: list[int] = field(default_factory=list)
     wakes: bool = False
     is_early: bool = False

@@ -11,6 +11,12 @@ Kind = Literal["counter", "gauge", "histogram"]
 _FINE: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _WIDE: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 
+_DAY = 86_400.0
+_LONG: Final = (
+    900.0, 3_600.0, 14_400.0, 43_200.0, _DAY, 2 * _DAY, 3 * _DAY, 5 * _DAY, 7 * _DAY, 15 * _DAY, 30 * _DAY,
+    90 * _DAY,
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Definition:
@@ -47,9 +53,12 @@ REFUSALS: Final[Mapping[str, str]] = {
 WARNING_TYPES: Final = tuple(
     f"warning.{what}" for what in ("raised", "upgraded", "lowered", "moved", "cleared", "withdrawn")
 )
+#: What a case waits for, in the order in which it is done.
+CASE_CLOCKS: Final = ("acknowledge", "visit", "assess", "help", "papers")
+TIERS: Final = ("community", "street", "district")
 RETRIES: Final = ("lost", "loading", "script", "refused-write")
 
-_STAGES = "`stage`: intake, person, household"
+_STAGES = "`stage`: intake, person, household, forward, cases, dispatch"
 _TOPICS = "`topic`: a topic that the stage reads"
 
 DEFINITIONS: Final = (
@@ -166,7 +175,43 @@ DEFINITIONS: Final = (
         "hearthwatch_snapshot_age_seconds", "gauge", ("topic", "partition"),
         "For how long changes of an owned partition have been waiting for a snapshot, or 0: a rebuild reads"
         " the log from there.",
-        "`topic`: person.events, household.facts; `partition`: a number",
+        "`topic`: person.events, household.facts, case.commands, alerts; `partition`: a number",
+    ),
+    Definition(
+        "hearthwatch_cases", "gauge", ("level", "state"),
+        "Open cases of the owned partitions; add up all workers.",
+        "`level`: one of the policy; `state`: new, acknowledged, visited, assessed, assisted",
+    ),
+    Definition(
+        "hearthwatch_cases_late", "gauge", ("tier",),
+        "Open cases in which something is late, by the highest tier that knows of it; add up all workers.",
+        f"`tier`: {', '.join(TIERS)}",
+    ),
+    Definition(
+        "hearthwatch_cases_opened_total", "counter", ("level",),
+        "Cases that were opened, on a go-live's worklist or not.", "`level`: one of the policy",
+    ),
+    Definition(
+        "hearthwatch_cases_closed_total", "counter", ("code",), "Cases that were closed.",
+        "`code`: helped, helped-already, no-need, refused, moved-away, deceased, data-wrong, duplicate",
+    ),
+    Definition(
+        "hearthwatch_case_commands_total", "counter", ("command", "result"),
+        "Commands of staff by what came of them.",
+        "`command`: one of docs/reference/cases.md, or unknown; `result`: done, repeated, or the reason of a"
+        " refusal",
+    ),
+    Definition(
+        "hearthwatch_case_deadlines_missed_total", "counter", ("clock", "tier"),
+        "Deadlines that passed, counted once for each tier that was told.",
+        f"`clock`: {', '.join(CASE_CLOCKS)}; `tier`: {', '.join(TIERS)}",
+    ),
+    Definition(
+        "hearthwatch_case_step_seconds", "histogram", ("step", "level"),
+        "From the opening of a case until something was done for it, by the log's own time. Nothing is"
+        " observed of a step that ran without a clock, such as the first of a go-live's worklist.",
+        f"`step`: {', '.join(CASE_CLOCKS)}; `level`: one of the policy",
+        _LONG,
     ),
     Definition(
         "hearthwatch_department_last_event_timestamp_seconds", "gauge", ("department",),

@@ -25,10 +25,12 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from agents.metric_definitions import (
+    CASE_CLOCKS,
     DEFINITIONS,
     REFUSALS,
     REJECTIONS,
     RETRIES,
+    TIERS,
     WARNING_TYPES,
     Definition,
 )
@@ -161,6 +163,10 @@ TALLIES: Final[Mapping[str, Route]] = {
     "caught-up": _by_stage("hearthwatch_caught_up_total"),
     "ticks": lambda series, words, n: series.add("hearthwatch_ticks_total", words[:1], n),
     "warnings": lambda series, words, n: series.add("hearthwatch_warnings_total", words[:2], n),
+    "opened": lambda series, words, n: series.add("hearthwatch_cases_opened_total", words, n),
+    "closed": lambda series, words, n: series.add("hearthwatch_cases_closed_total", words, n),
+    "commands": lambda series, words, n: series.add("hearthwatch_case_commands_total", words, n),
+    "late": lambda series, words, n: series.add("hearthwatch_case_deadlines_missed_total", words, n),
     "set-aside": lambda series, words, n: None,  # counted from the part's failures, likewise
 }
 """What stages may tally. A test compares this with what they do."""
@@ -213,6 +219,13 @@ class StageMetrics:
             for result in ("applied", "ignored"):
                 self.series.add("hearthwatch_ticks_total", (result,), 0)
 
+        elif self.stage == "cases":
+            for level in levels:
+                self.series.add("hearthwatch_cases_opened_total", (level,), 0)
+            for clock in CASE_CLOCKS:
+                for tier in TIERS:
+                    self.series.add("hearthwatch_case_deadlines_missed_total", (clock, tier), 0)
+
     def committed(self, lane: Lane, part: Part) -> None:
         """A part is through: its sends are acknowledged and its commit is done."""
         series = self.series
@@ -231,6 +244,8 @@ class StageMetrics:
         if part.count:
             series.add("hearthwatch_records_total", self._stage, part.count)
         series.observe("hearthwatch_processing_seconds", self._stage, (time.monotonic() - part.began,))
+        for histogram, labels, seconds in part.observed:
+            series.observe(histogram, labels, (seconds,))
         if part.received and self._clock == "wall":
             now = self._now()
             series.observe(

@@ -37,6 +37,8 @@ class Outlook:
         series = metrics.series
         series.watch("hearthwatch_lag_records", self._lag)
         series.watch("hearthwatch_households", self._households)
+        series.watch("hearthwatch_cases", lambda: self._counted("open/"))
+        series.watch("hearthwatch_cases_late", lambda: self._counted("late/"))
         series.watch("hearthwatch_partition_day", self._days)
         series.watch("hearthwatch_partition_day_age_seconds", self._day_ages)
         series.watch("hearthwatch_effects_waiting", lambda: {(stage,): worker.producer.waiting})
@@ -111,10 +113,21 @@ class Outlook:
 
     def _households(self) -> Mapping[Labels, float]:
         levels: Counter[Labels] = Counter()
+        if self._metrics.stage != "household":
+            return levels
         for lane in list(self._worker.engine.lanes.values()):
             for level, number in lane.claim.counts.items():
                 levels[level,] += number
         return levels
+
+    def _counted(self, kind: str) -> Mapping[Labels, float]:
+        """Counters of the owned partitions of which the name begins so; its other words are the labels."""
+        found: Counter[Labels] = Counter()
+        for lane in list(self._worker.engine.lanes.values()):
+            for name, number in lane.claim.counts.items():
+                if name.startswith(kind):
+                    found[tuple(name.split("/")[1:])] += number
+        return found
 
     def _days(self) -> Mapping[Labels, float]:
         return {

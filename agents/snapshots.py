@@ -197,9 +197,9 @@ class Snapshots:
 
     def _append_lane(self, lane: Lane, record: LaneSnapshot) -> None:
         key = lane_key(lane.topic, lane.partition)
-        # Intake's partitions are many and small: their snapshots share a topic's partitions by their key.
+        # Partitions without states are small: their snapshots share a topic's partitions by their key.
         count = self._producer.partitions(self._topic)
-        partition = partition_of(key, count) if self._engine.stage.name == "intake" else lane.partition
+        partition = lane.partition if self._engine.stage.keeps_states else partition_of(key, count)
         self._producer.append(self._topic, key, encode(record), partition=partition)
 
 

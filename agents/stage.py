@@ -355,6 +355,7 @@ class Engine:
                 next_days=part.next_days,
                 day=part.day,
                 counts=part.counts,
+                index=part.index,
             )
         except asyncio.CancelledError:
             lane.is_dropped = True  # we are stopping; whoever comes next repeats it

@@ -1,8 +1,8 @@
 """Snapshots on the wire: what a stage knew of one key, or of one partition, when it had read up to an offset.
 
-The topic ``hearthwatch.snapshots.<stage>`` is compacted. Those of ``person`` and ``household`` have as many
+The topic ``hearthwatch.snapshots.<stage>`` is compacted. Those of stages that keep states have as many
 partitions as what the stage reads, and hold each key's snapshot in the partition that the key has there;
-that of ``intake``, which keeps no states, has one.
+those of ``intake`` and ``forward``, which keep none, have one.
 
 A record's key is ``=<key>`` for a state, ``@<topic>/<partition>`` for a partition. Values are msgpack arrays
 that begin with :data:`FORMAT`.

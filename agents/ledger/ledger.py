@@ -12,7 +12,7 @@ from agents.ledger.charter import CharterStore
 from agents.ledger.errors import FencedError, LedgerMissingError, StaleClaimError
 from agents.ledger.founding import check_format, check_made_with, found
 from agents.ledger.packing import pack, unpack, unpack_all
-from agents.ledger.scripts import ADOPT, CLAIM, COMMIT, DUE, LOAD, SCAN
+from agents.ledger.scripts import ADOPT, CLAIM, COMMIT, DUE, LOAD, NEXT_DUE, SCAN
 from agents.redis_link import Argument, RedisLink
 from streams.errors import LedgerError
 
@@ -202,6 +202,7 @@ class Ledger:
         day: int | None = None,
         cursor: int | None = None,
         counts: Mapping[str, int] = {},
+        index: Mapping[str, tuple[str | None, str | None]] = {},
     ) -> None:
         """Write states and progress, whole or not at all; one at a time for each claim.
 
@@ -211,6 +212,7 @@ class Ledger:
             next_days: by key, the next day on which it can change (:meth:`due`); None takes it off the index.
             day, cursor: None leaves what stands.
             counts: absolute values of bounded counters.
+            index: by key, its member of the index before and from now on; None where it has none.
 
         Raises:
             FencedError: not ours any more, or the partition stands elsewhere (a Redis that lost its last
@@ -233,8 +235,8 @@ class Ledger:
             else:
                 held += (key, pack(state))
         flat: list[Argument] = []
-        for channel, (offset, index) in marks.items():
-            flat += (channel, b"%d %d" % (offset, index))
+        for channel, (offset, number) in marks.items():
+            flat += (channel, b"%d %d" % (offset, number))
         scores: list[Argument] = []
         idle: list[Argument] = []
         for key, due in next_days.items():
@@ -243,16 +245,21 @@ class Ledger:
             else:
                 scores += (due, key)
         totals: list[Argument] = []
-        for name, number in counts.items():
-            totals += (name, number)
+        for name, total in counts.items():
+            totals += (name, total)
+        old: list[Argument] = [before for before, _ in index.values() if before is not None]
+        new: list[Argument] = [
+            part for _, after in index.values() if after is not None for part in (0, after)
+        ]
         args: list[Argument] = [
             claim.epoch, claim.commit, claim.commit + 1, next_offset,
             "" if day is None else day, "" if cursor is None else cursor,
             len(held), len(gone), len(flat), len(scores), len(idle), len(totals),
-            *held, *gone, *flat, *scores, *idle, *totals,
+            len(old), len(new), *held, *gone, *flat, *scores, *idle, *totals, *old, *new,
         ]  # fmt: skip
         claim.is_broken = True  # until the reply is here; a caller that is cancelled leaves it so
-        reply = await self.link.run(COMMIT, self.keys(claim.stage, claim.topic, claim.partition), args)
+        at = (claim.stage, claim.topic, claim.partition)
+        reply = await self.link.run(COMMIT, [*self.keys(*at), self.index_key(*at)], args)
         if reply[0] not in (b"OK", b"ALREADY"):
             raise self.refused(claim, reply)
         claim.is_broken = False
@@ -325,6 +332,28 @@ class Ledger:
         """How many keys have a next day at or before ``day``, without a claim."""
         return int(await self.link.call("ZCOUNT", self.keys(stage, topic, partition)[3], "-inf", str(day)))
 
+    async def next_due(
+        self, stage: str, topic: str, partition: int, until: int, limit: int
+    ) -> list[tuple[str, int]]:
+        """Keys with what they are due at, up to a day or instant, the earliest first; without a claim."""
+        flat = await self.link.run(NEXT_DUE, [self.keys(stage, topic, partition)[3]], [until, limit])
+        return [(key.decode(), int(float(due))) for key, due in zip(flat[::2], flat[1::2], strict=True)]
+
+    async def members(
+        self, stage: str, topic: str, partition: int, first: str, last: str, limit: int = -1
+    ) -> list[str]:
+        """Members of the index from ``first`` to ``last`` in the order of their bytes, without a claim.
+
+        Args:
+            first, last: as ``ZRANGEBYLEX`` has them: with ``[`` or ``(`` before them, or ``-`` and ``+``.
+            limit: at most so many; all if negative.
+        """
+        key = self.index_key(stage, topic, partition)
+        return [
+            member.decode()
+            for member in await self.link.call("ZRANGEBYLEX", key, first, last, "LIMIT", 0, limit)
+        ]
+
     async def adopt(self, stage: str, partitions: Iterable[tuple[str, int]]) -> int:
         """Let any generation of the consumer group claim these again; returns how many had started.
 
@@ -346,6 +375,10 @@ class Ledger:
         return (
             f"{tag}:head", f"{tag}:states", f"{tag}:marks", f"{tag}:days", f"{tag}:counts", f"{tag}:changed",
         )  # fmt: skip
+
+    def index_key(self, stage: str, topic: str, partition: int) -> str:
+        """The index that a stage keeps of its states beside them, for onlookers: a sorted set of texts."""
+        return f"{{{self.name}:{stage}:{topic}:{partition}}}:index"
 
     def refused(self, claim: Claim, reply: Sequence[Any]) -> FencedError:
         """The error for a reply that is not ``OK``; the claim is broken from now on."""

@@ -205,6 +205,7 @@ class Restoring:
         self._ledger = ledger
         self.place = place
         self._keys = ledger.keys(place.stage, place.topic, place.partition)
+        self._index = ledger.index_key(place.stage, place.topic, place.partition)
         self._lock = self._keys[0].removesuffix("head") + "rebuild"
         self._token = secrets.token_hex(8)
 
@@ -218,7 +219,9 @@ class Restoring:
         head, states, marks, days, counts, changed = self._keys
         # The head in one step with the rest: no commit can come in between.
         taking = changed.removesuffix("changed") + "taking"
-        await self._ledger.link.call("UNLINK", head, states, marks, days, counts, changed, taking)
+        await self._ledger.link.call(
+            "UNLINK", head, states, marks, days, counts, changed, taking, self._index
+        )
 
     async def _hold(self) -> None:
         if not await self._ledger.link.run(_LOCK, [self._lock], [self._token, LOCK_SECONDS]):
@@ -227,9 +230,13 @@ class Restoring:
             )
 
     async def put(
-        self, states: Mapping[str, bytes], days: Mapping[str, int], changed: Iterable[str] = ()
+        self,
+        states: Mapping[str, bytes],
+        days: Mapping[str, int],
+        changed: Iterable[str] = (),
+        index: Iterable[str] = (),
     ) -> None:
-        """Write states, their next days, and which of them have no snapshot yet."""
+        """Write states, their next days, which of them have no snapshot yet, and members of the index."""
         link = self._ledger.link
         for pairs in _chunks(states.items()):
             await self._hold()
@@ -242,6 +249,9 @@ class Restoring:
         for keys in _chunks(changed):
             await self._hold()
             await link.call("SADD", self._keys[5], *keys)
+        for members in _chunks(index):
+            await self._hold()
+            await link.call("ZADD", self._index, *(part for member in members for part in (0, member)))
 
     async def open(
         self,

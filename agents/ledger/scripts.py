@@ -32,9 +32,9 @@ return {'OK', redis.call('HMGET', KEYS[1], 'epoch', 'commit', 'next', 'day', 'cu
 """,
 )
 
-#: KEYS head, states, marks, days, counts, changed. ARGV epoch, commit, commit + 1, next, day or "", cursor
-#: or "", then six counts of arguments (states to set, states to delete, marks, days to set, days to remove,
-#: counts), then these arguments.
+#: KEYS head, states, marks, days, counts, changed, index. ARGV epoch, commit, commit + 1, next, day or "",
+#: cursor or "", then eight counts of arguments (states to set, states to delete, marks, days to set, days to
+#: remove, counts, members of the index to remove and to add), then these arguments.
 COMMIT: Final = Script(
     "commit",
     """
@@ -44,7 +44,7 @@ if head[2] ~= ARGV[2] then
   if head[2] == ARGV[3] and head[3] == ARGV[4] then return {'ALREADY'} end
   return {'ELSEWHERE', head[1], head[2], head[3]}
 end
-local at = 13
+local at = 15
 local function each(command, key, count)
   local last = at + tonumber(count) - 1
   while at <= last do
@@ -59,12 +59,14 @@ each('HSET', KEYS[3], ARGV[9])
 each('ZADD', KEYS[4], ARGV[10])
 each('ZREM', KEYS[4], ARGV[11])
 each('HSET', KEYS[5], ARGV[12])
+each('ZREM', KEYS[7], ARGV[13])
+each('ZADD', KEYS[7], ARGV[14])
 redis.call('HSET', KEYS[1], 'commit', ARGV[3], 'next', ARGV[4])
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'day', ARGV[5]) end
 if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'cursor', ARGV[6]) end
 local changed = {}
-local held = 12 + tonumber(ARGV[7])
-for i = 13, held, 2 do changed[#changed + 1] = ARGV[i] end
+local held = 14 + tonumber(ARGV[7])
+for i = 15, held, 2 do changed[#changed + 1] = ARGV[i] end
 for i = held + 1, held + tonumber(ARGV[8]) do changed[#changed + 1] = ARGV[i] end
 for i = 1, #changed, 2000 do
   redis.call('SADD', KEYS[6], unpack(changed, i, math.min(i + 1999, #changed)))
@@ -99,6 +101,12 @@ local epoch = redis.call('HGET', KEYS[1], 'epoch')
 if epoch ~= ARGV[1] then return {'FENCED', epoch} end
 return {'OK', redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', ARGV[2], 'LIMIT', 0, ARGV[3])}
 """,
+)
+
+#: KEYS days. ARGV day or instant, limit. A script, because clients give pairs back in forms of their own.
+NEXT_DUE: Final = Script(
+    "next-due",
+    "return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'WITHSCORES', 'LIMIT', 0, ARGV[2])",
 )
 
 #: KEYS head. A recreated group counts its generations from 1 again; whoever held the partition is fenced.

@@ -1,0 +1,145 @@
+"""Deadlines: ticks in the log of ``case.commands``, so that a replay lets them pass where the day had them.
+
+In ``clock: wall`` the owner of a partition appends them (:class:`Deadlines`); in ``clock: log`` only records
+and :func:`append_case_ticks` (behind ``hearthwatch tick --until DATE``) let time pass. What fell due before a
+record happens before it in any case, so a tick that is there twice, or late, changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from faust.types import TP
+
+from agents.flow import Flow
+from agents.ledger import Ledger
+from agents.stage import Engine
+from casework.cases.commands import Tick, encode_record
+from streams.errors import TransportError
+from streams.producer import OrderedProducer
+from streams.records import CASE_COMMANDS, WARNINGS
+
+logger = logging.getLogger(__name__)
+
+CHECK_SECONDS: Final = 1.0
+#: A tick that has not moved its household after so long is appended again: the broker's clock may be behind.
+AGAIN_SECONDS: Final = 10.0
+#: In one look; the next one takes the rest.
+MOST: Final = 1_000
+
+#: (stage, what it reads), from warnings on.
+STEPS: Final[Sequence[tuple[str, Sequence[str]]]] = (("forward", [WARNINGS]), ("cases", [CASE_COMMANDS]))
+
+
+class Deadlines:
+    """Appends the ticks of the partitions that a cases worker owns, by the wall clock.
+
+    Args:
+        now: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        now: Callable[[], float] = time.time,
+        again_seconds: float = AGAIN_SECONDS,
+    ) -> None:
+        self._engine = engine
+        self._now = now
+        self._again = again_seconds
+        self._appended: dict[TP, dict[str, tuple[int, float]]] = {}
+
+    async def run(self) -> None:
+        """Look every second, for ever."""
+        while True:
+            try:
+                await self.check()
+            except Exception as error:  # noqa: BLE001 - no broker, no Redis: the next look may find them
+                logger.warning("deadlines cannot be told yet: %r", error)
+            await asyncio.sleep(CHECK_SECONDS)
+
+    async def check(self) -> int:
+        """Append the ticks that are due now; how many they were."""
+        engine = self._engine
+        lanes = {tp: lane for tp, lane in engine.lanes.items() if not lane.is_dropped}
+        for tp in [tp for tp in self._appended if tp not in lanes]:
+            del self._appended[tp]
+        until = int(self._now() * 1_000_000)
+        moment = time.monotonic()
+        count = 0
+        for tp, lane in lanes.items():
+            before = self._appended.get(tp, {})
+            waiting: dict[str, tuple[int, float]] = {}
+            # Those that are told and not applied yet stay on the index: look behind them.
+            found = await engine.ledger.next_due(
+                engine.stage.name, tp.topic, tp.partition, until, MOST + len(before)
+            )
+            for household, due in found:
+                told = before.get(household)
+                if told is not None and told[0] == due and moment - told[1] < self._again:
+                    waiting[household] = told
+                    continue
+                # Up to the deadline and not up to now: the broker's clock may be a little behind ours.
+                record = encode_record(Tick(due))
+                engine.producer.append(CASE_COMMANDS, household.encode(), record, partition=lane.partition)
+                waiting[household] = due, moment
+                count += 1
+            self._appended[tp] = waiting
+        if count:
+            await engine.producer.send()
+        return count
+
+
+async def append_case_ticks(
+    until: int,
+    *,
+    kafka: Mapping[str, Any],
+    ledger: Ledger,
+    topic_prefix: str = "",
+    timeout_seconds: float = 300.0,
+) -> int:
+    """Let every deadline up to an instant pass, once all warnings have reached their cases; how many ticks.
+
+    Does nothing where no cases worker has ever started. For ``clock: log``: each tick is stamped with the
+    instant, in microseconds since 1970.
+
+    Raises:
+        TransportError: the stages did not get through in time (is a worker running?).
+    """
+    flow = Flow(kafka, ledger, prefix=topic_prefix)
+    producer = OrderedProducer(kafka, topics=[CASE_COMMANDS], prefix=topic_prefix)
+    stamp = -(-until // 1000)  # never before the instant
+    count = 0
+    try:
+        at = await flow.partitions([CASE_COMMANDS])
+        if not any((await flow.positions("cases", at)).values()):
+            return 0
+        async with asyncio.timeout(timeout_seconds):
+            await flow.through(STEPS)
+            await producer.start()
+            for topic, number in at:
+                for household, _ in await ledger.next_due("cases", topic, number, until, -1):
+                    producer.append(
+                        CASE_COMMANDS,
+                        household.encode(),
+                        encode_record(Tick(until)),
+                        partition=number,
+                        timestamp=max(0, stamp),
+                    )
+                    count += 1
+            await producer.send()
+            await flow.through(STEPS)
+    except TimeoutError as error:
+        raise TransportError(
+            f"cases did not get through in {timeout_seconds:.0f} s: are `forward` and `cases` running?"
+            " `hearthwatch status` tells"
+        ) from error
+    finally:
+        await producer.stop()
+        await flow.close()
+    return count
