@@ -22,6 +22,8 @@ from streams.errors import HearthwatchError
 
 #: A worker may take 30 s to finish what it has begun.
 STOP_SECONDS: Final = 40.0
+API: Final = "api"
+"""What stands for a stage where the HTTP API runs."""
 
 State = Literal["starting", "ready", "waiting", "stopping", "stopped"]
 
@@ -39,6 +41,7 @@ class WorkerState:
         started: seconds since 1970.
         restarts: how often it was started again.
         last_exit: exit status of the last one that died; negative: the signal.
+        is_tls: of the API, where it has a certificate.
     """
 
     name: str
@@ -52,12 +55,13 @@ class WorkerState:
     restarts: int = 0
     last_exit: int | None = None
     was_ready: bool = False
+    is_tls: bool = False
 
     @property
     def url(self) -> str:
         """Where it serves its metrics."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
-        return f"http://{host}:{self.metrics_port}"
+        return f"http{'s' if self.is_tls else ''}://{host}:{self.metrics_port}"
 
 
 @dataclass(slots=True)
@@ -176,11 +180,19 @@ class RunFolder:
 
 def ask_ready(worker: WorkerState, timeout_seconds: float) -> dict[str, Any] | None:
     """What a worker says of itself at ``/readyz`` (``agents.metrics_http``); None if it does not answer."""
+    import ssl
     import urllib.error
     import urllib.request
 
+    context = ssl.create_default_context() if worker.is_tls else None
+    if (
+        context is not None
+    ):  # it is asked at this machine's address, which no certificate names; nothing is told
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
     try:
-        with urllib.request.urlopen(f"{worker.url}/readyz", timeout=timeout_seconds) as reply:  # noqa: S310
+        address = f"{worker.url}/readyz"
+        with urllib.request.urlopen(address, timeout=timeout_seconds, context=context) as reply:  # noqa: S310
             body = reply.read()
     except urllib.error.HTTPError as error:  # 503: not ready, and why
         with error:

@@ -22,6 +22,7 @@ from typing import BinaryIO, Final, Protocol
 
 from deploy.local.process import LOG_LIMIT_BYTES
 from hearthwatch.run_folder import (
+    API,
     STOP_SECONDS,
     RunFolder,
     RunState,
@@ -62,7 +63,8 @@ class Supervisor:
     """Runs workers until it is told to stop.
 
     Args:
-        workers: names, stages and ports; each is started with ``hearthwatch worker``.
+        workers: names, stages and ports; each is started with ``hearthwatch worker``, the API with
+            ``hearthwatch api``.
         environment: of the workers.
         servers: embedded servers to start again if they die.
         command: how this program is started; tests give their own.
@@ -179,8 +181,7 @@ class Supervisor:
         """One life of a worker, from its start to its exit status."""
         with _opened(Path(worker.log)) as out:
             process = await asyncio.create_subprocess_exec(
-                *self._command, "worker", worker.stage,
-                "--name", worker.name, "--metrics-port", str(worker.metrics_port), "--supervised",
+                *self._command, *_arguments(worker), "--supervised",
                 stdin=subprocess.PIPE, stdout=out, stderr=subprocess.STDOUT,
                 env=self._environment, start_new_session=True,
             )  # fmt: skip
@@ -243,6 +244,14 @@ class Supervisor:
     def _save(self) -> None:
         with contextlib.suppress(OSError):  # a full disk must not stop the workers
             self.folder.write(self.state)
+
+
+def _arguments(worker: WorkerState) -> tuple[str, ...]:
+    """What it is started with; the API is none of the stages, and its metrics are where it serves."""
+    port = str(worker.metrics_port)
+    if worker.stage == API:
+        return "api", "--name", worker.name, "--port", port
+    return "worker", worker.stage, "--name", worker.name, "--metrics-port", port
 
 
 def _opened(log: Path) -> BinaryIO:
