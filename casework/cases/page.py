@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,13 +25,16 @@ def parts() -> dict[str, str]:
     }
 
 
-def rewritten(page: str) -> str:
+def rewritten(page: str, made: Mapping[str, str] | None = None) -> str:
     """A page with its parts as the code has them now.
+
+    Args:
+        made: what stands between the marks, by their names; by default :func:`parts`.
 
     Raises:
         KeyError: a mark names no part.
     """
-    made = parts()
+    made = parts() if made is None else made
     return _PARTS.sub(lambda match: f"{match[1]}\n{made[match[2]]}\n{match[3]}", page)
 
 
