@@ -16,7 +16,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -72,6 +72,25 @@ def addressed(
     return out
 
 
+def batches_of(records: Iterable[Ready], create: Callable[[], Any]) -> list[tuple[str, int, Any]]:
+    """Records in closed batches, in the order in which those of a partition have to go.
+
+    Args:
+        create: a new batch of the client's; it takes one record always, and no more when it is full.
+    """
+    out: list[tuple[str, int, Any]] = []
+    filling: dict[tuple[str, int], Any] = {}
+    for topic, partition, key, value, headers in records:
+        batch = filling.get((topic, partition))
+        if batch is None or batch.append(key=key, value=value, timestamp=None, headers=headers) is None:
+            batch = filling[topic, partition] = create()
+            batch.append(key=key, value=value, timestamp=None, headers=headers)
+            out.append((topic, partition, batch))
+    for _, _, batch in out:
+        batch.close()
+    return out
+
+
 async def send(records: Sequence[Ready], rate: int, kafka: str) -> dict[str, Any]:
     """Send records at a rate; when it began, and how late the sender itself was, in seconds."""
     producer = AIOKafkaProducer(acks="all", enable_idempotence=True, linger_ms=0, bootstrap_servers=kafka)
@@ -92,14 +111,7 @@ async def send(records: Sequence[Ready], rate: int, kafka: str) -> dict[str, Any
             due = min(count, int((now - began) * rate) + 1) if now >= began else 0
             if due > at:
                 lateness.append(now - began - at / rate)
-                batches: dict[tuple[str, int], Any] = {}
-                for topic, partition, key, value, headers in records[at:due]:
-                    batch = batches.get((topic, partition))
-                    if batch is None:
-                        batch = batches[topic, partition] = producer.create_batch()
-                    batch.append(key=key, value=value, timestamp=None, headers=headers)
-                for (topic, partition), batch in batches.items():
-                    batch.close()
+                for topic, partition, batch in batches_of(records[at:due], producer.create_batch):
                     acks.append(await producer.send_batch(batch, topic, partition=partition))
                 at = due
             await asyncio.sleep(max(TICK_SECONDS, began + at / rate - clock()))

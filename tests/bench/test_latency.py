@@ -8,12 +8,13 @@ from xml.etree import ElementTree as ET
 
 import orjson
 import pytest
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from bench import latency
 from bench.latency_chart import draw
 from bench.latency_figures import LEGS, curve, percentiles
 from bench.latency_load import Load, crossing_of
-from bench.latency_process import addressed
+from bench.latency_process import addressed, batches_of
 from bench.machine import CATALOG, POLICY
 from rules.backtest import Backtest
 from rules.compile import compile_policy
@@ -112,3 +113,20 @@ def test_a_curve_ends_at_the_slowest() -> None:
     points = curve([1.0, 2.0, 3.0, 50.0])
     assert points[-1] == (50.0, 1.0)
     assert points == sorted(points)
+
+
+def test_what_no_batch_takes_any_more_goes_into_the_next_one():
+    def create():
+        batch = BatchBuilder(1_000, 0)
+        made.append(batch)
+        return batch
+
+    made: list[BatchBuilder] = []
+    records = [("life.health", number % 2, b"k", b"%03d" % number + b"x" * 300, []) for number in range(20)]
+    sent = batches_of(records, create)
+    assert sum(batch.record_count() for _, _, batch in sent) == 20
+    assert len(made) == len(sent) > 2
+    for partition in (0, 1):
+        raw = b"".join(bytes(batch._build()) for _, at, batch in sent if at == partition)
+        places = [raw.index(record[3]) for record in records if record[1] == partition]
+        assert places == sorted(places)
