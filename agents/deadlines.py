@@ -21,7 +21,7 @@ from agents.stage import Engine
 from casework.cases.commands import Tick, encode_record
 from streams.errors import TransportError
 from streams.producer import OrderedProducer
-from streams.records import CASE_COMMANDS, WARNINGS
+from streams.records import ALERTS, CASE_COMMANDS, WARNINGS
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,8 @@ MOST: Final = 1_000
 
 #: (stage, what it reads), from warnings on.
 STEPS: Final[Sequence[tuple[str, Sequence[str]]]] = (("forward", [WARNINGS]), ("cases", [CASE_COMMANDS]))
+#: Likewise, with those who are told.
+CASE_STEPS: Final = (*STEPS, ("dispatch", [ALERTS]))
 
 
 class Deadlines:

@@ -72,6 +72,23 @@ class HouseholdStage(Stage):
         """Those of the newest activation; partitions may not have taken it yet."""
         return self.book.rules(self.book.newest)
 
+    def due(self, state: bytes) -> int | None:
+        """The day on which the household's score may change by itself."""
+        return household.decode(state).due
+
+    def counted(self, states: Iterable[bytes]) -> dict[str, int]:
+        """How many households are at each level."""
+        found: Counter[str] = Counter()
+        for state in states:
+            level = self.homes.level(household.decode(state))
+            if level is not None:
+                found[level] += 1
+        return dict(found)
+
+    def decoded(self, state: bytes) -> household.Household:
+        """A household."""
+        return household.decode(state)
+
     @staticmethod
     def course(lane: Lane) -> Course:
         """The activations that a lane has taken."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
+
+from casework.cases.case import CLOCKS, TIERS, CloseCode
+from casework.cases.commands import DATA
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -53,9 +56,8 @@ REFUSALS: Final[Mapping[str, str]] = {
 WARNING_TYPES: Final = tuple(
     f"warning.{what}" for what in ("raised", "upgraded", "lowered", "moved", "cleared", "withdrawn")
 )
-#: What a case waits for, in the order in which it is done.
-CASE_CLOCKS: Final = ("acknowledge", "visit", "assess", "help", "papers")
-TIERS: Final = ("community", "street", "district")
+CLOSE_CODES: Final = get_args(CloseCode)
+COMMANDS: Final = tuple(DATA)
 RETRIES: Final = ("lost", "loading", "script", "refused-write")
 
 _STAGES = "`stage`: intake, person, household, forward, cases, dispatch"
@@ -193,24 +195,23 @@ DEFINITIONS: Final = (
     ),
     Definition(
         "hearthwatch_cases_closed_total", "counter", ("code",), "Cases that were closed.",
-        "`code`: helped, helped-already, no-need, refused, moved-away, deceased, data-wrong, duplicate",
+        f"`code`: {', '.join(CLOSE_CODES)}",
     ),
     Definition(
         "hearthwatch_case_commands_total", "counter", ("command", "result"),
         "Commands of staff by what came of them.",
-        "`command`: one of docs/reference/cases.md, or unknown; `result`: done, repeated, or the reason of a"
-        " refusal",
+        f"`command`: {', '.join(COMMANDS)}, unknown; `result`: done, repeated, or the reason of a refusal",
     ),
     Definition(
         "hearthwatch_case_deadlines_missed_total", "counter", ("clock", "tier"),
         "Deadlines that passed, counted once for each tier that was told.",
-        f"`clock`: {', '.join(CASE_CLOCKS)}; `tier`: {', '.join(TIERS)}",
+        f"`clock`: {', '.join(CLOCKS)}; `tier`: {', '.join(TIERS)}",
     ),
     Definition(
         "hearthwatch_case_step_seconds", "histogram", ("step", "level"),
         "From the opening of a case until something was done for it, by the log's own time. Nothing is"
         " observed of a step that ran without a clock, such as the first of a go-live's worklist.",
-        f"`step`: {', '.join(CASE_CLOCKS)}; `level`: one of the policy",
+        f"`step`: {', '.join(CLOCKS)}; `level`: one of the policy",
         _LONG,
     ),
     Definition(

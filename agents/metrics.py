@@ -25,15 +25,16 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from agents.metric_definitions import (
-    CASE_CLOCKS,
+    CLOSE_CODES,
+    COMMANDS,
     DEFINITIONS,
     REFUSALS,
     REJECTIONS,
     RETRIES,
-    TIERS,
     WARNING_TYPES,
     Definition,
 )
+from casework.cases.case import CLOCKS, TIERS
 
 if TYPE_CHECKING:  # it needs Faust, which only a worker has loaded
     from agents.lanes import Lane, Part
@@ -222,9 +223,13 @@ class StageMetrics:
         elif self.stage == "cases":
             for level in levels:
                 self.series.add("hearthwatch_cases_opened_total", (level,), 0)
-            for clock in CASE_CLOCKS:
+            for clock in CLOCKS:
                 for tier in TIERS:
                     self.series.add("hearthwatch_case_deadlines_missed_total", (clock, tier), 0)
+            for code in CLOSE_CODES:
+                self.series.add("hearthwatch_cases_closed_total", (code,), 0)
+            for command in COMMANDS:
+                self.series.add("hearthwatch_case_commands_total", (command, "done"), 0)
 
     def committed(self, lane: Lane, part: Part) -> None:
         """A part is through: its sends are acknowledged and its commit is done."""

@@ -18,6 +18,7 @@ from typing import Any, Final
 import orjson
 
 from agents.metrics import CONTENT_TYPE, Labels, StageMetrics
+from casework.cases.case import TIERS
 from streams.errors import SettingsError
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Outlook:
         series.watch("hearthwatch_lag_records", self._lag)
         series.watch("hearthwatch_households", self._households)
         series.watch("hearthwatch_cases", lambda: self._counted("open/"))
-        series.watch("hearthwatch_cases_late", lambda: self._counted("late/"))
+        series.watch("hearthwatch_cases_late", self._late)
         series.watch("hearthwatch_partition_day", self._days)
         series.watch("hearthwatch_partition_day_age_seconds", self._day_ages)
         series.watch("hearthwatch_effects_waiting", lambda: {(stage,): worker.producer.waiting})
@@ -120,14 +121,20 @@ class Outlook:
                 levels[level,] += number
         return levels
 
-    def _counted(self, kind: str) -> Mapping[Labels, float]:
+    def _counted(self, kind: str) -> dict[Labels, float]:
         """Counters of the owned partitions of which the name begins so; its other words are the labels."""
-        found: Counter[Labels] = Counter()
+        found: dict[Labels, float] = {}
         for lane in list(self._worker.engine.lanes.values()):
             for name, number in lane.claim.counts.items():
                 if name.startswith(kind):
-                    found[tuple(name.split("/")[1:])] += number
+                    labels = tuple(name.split("/")[1:])
+                    found[labels] = found.get(labels, 0) + number
         return found
+
+    def _late(self) -> Mapping[Labels, float]:
+        if self._metrics.stage != "cases":
+            return {}
+        return {(tier,): 0.0 for tier in TIERS} | self._counted("late/")
 
     def _days(self) -> Mapping[Labels, float]:
         return {

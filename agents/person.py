@@ -35,6 +35,14 @@ class PersonStage(Stage):
         self.topics = (PERSON_EVENTS,)
         self.sends_to = (HOUSEHOLD_FACTS, DEADLETTERS)
 
+    def anew(self, state: bytes) -> bytes:
+        """A person in today's form."""
+        return person.encode(person.decode(state))
+
+    def decoded(self, state: bytes) -> person.Person:
+        """A person."""
+        return person.decode(state)
+
     def read(self, lane: Lane, part: Part, records: Sequence[Any]) -> tuple[Any, Iterable[str]]:
         """Raw records with their persons and what was read of them; the persons.
 

@@ -7,22 +7,22 @@ from typing import Any, Final
 
 import msgspec
 
-from rules import household, person
+from agents.deciding import Stage
+from rules import household
 
 #: What these fields hold says nothing about a person.
 _SHOWN: Final = (int, bool, type(None))
 _HIDDEN: Final = "(not shown)"
 
 
-def first_difference(stage: str, live: bytes | None, rebuilt: bytes | None) -> str:
+def first_difference(stage: Stage, live: bytes | None, rebuilt: bytes | None) -> str:
     """For example ``residents.p000017.n: live 2, rebuilt 1``.
 
     Values are shown where they are numbers; texts may be personal.
     """
     if live is None or rebuilt is None:
         return f"live {_there(live)}, rebuilt {_there(rebuilt)}"
-    decode: Any = household.decode if stage == "household" else person.decode
-    found = _differ(decode(live), decode(rebuilt), "")
+    found = _differ(stage.decoded(live), stage.decoded(rebuilt), "")
     return found or "the same, but written down in another order"
 
 

@@ -17,7 +17,6 @@ from agents.ledger.changes import Standing
 from agents.ledger.restoring import Place
 from agents.rebuild.snapshot_reader import Kept
 from agents.takeovers import MARK, Course
-from rules import household
 from rules.calendar import NEVER
 from streams.producer import Sending
 from streams.records import Activate, Tick
@@ -92,12 +91,11 @@ class Replay:
                 if offset > self.start:
                     self._ahead[key] = offset
         self._reach = max(self._ahead.values(), default=0)
-        if isinstance(stage, HouseholdStage):
-            for key, state in self.states.items():
-                assert state is not None
-                day = household.decode(state).due
-                if day is not None:
-                    self.days[key] = day
+        for key, state in self.states.items():
+            assert state is not None
+            day = stage.due(state)
+            if day is not None:
+                self.days[key] = day
         self.lane.states = self.states
 
     def feed(self, records: Sequence[Any], next_offset: int) -> Replayed:
@@ -207,18 +205,15 @@ class Replay:
         if lane.claim.cursor is not None:
             head["cursor"] = str(lane.claim.cursor)
         marks = {channel: f"{offset} {index}" for channel, (offset, index) in lane.marks.items()}
-        return Standing(lane.next, head, marks, self.levels(), len(self.changed))
+        counts = dict.fromkeys(self.lane.counts, 0) | self.stage.counted(self._there())
+        return Standing(lane.next, head, marks, counts, len(self.changed))
 
-    def levels(self) -> dict[str, int]:
-        """How many households are at each level."""
-        counts = dict.fromkeys(self.lane.counts, 0)
-        if isinstance(self.stage, HouseholdStage):
-            for state in self.states.values():
-                assert state is not None
-                level = self.stage.homes.level(household.decode(state))
-                if level is not None:
-                    counts[level] = counts.get(level, 0) + 1
-        return counts
+    def _there(self) -> Iterator[bytes]:
+        return (state for state in self.states.values() if state is not None)
+
+    def members(self) -> Iterator[str]:
+        """The members of the stage's index."""
+        return (member for state in self._there() if (member := self.stage.member(state)) is not None)
 
 
 def caught_up(stage: HouseholdStage, lane: Lane, states: dict[str, bytes | None]) -> Part:

@@ -2,8 +2,8 @@
 
 Household partitions come first: each is replayed up to the end that its log has now, its states are written,
 then what it would have sent and is not on the topics yet goes out, and only then may a worker claim it.
-Person partitions follow likewise. Those of intake, which keeps nothing, go on at their last snapshot: what
-they send again changes nothing.
+Those of the other stages that keep states follow likewise. Those of intake and forward, which keep nothing,
+go on at their last snapshot: what they send again changes nothing.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from typing import Any, Final
 
 import msgspec
 
-from agents.app import STAGES, StageName, WorkerConfig, stage_of
+from agents.app import ALL_STAGES, StageName, WorkerConfig, stage_of
 from agents.deciding import Stage
 from agents.lanes import Failure
 from agents.ledger import Ledger
 from agents.ledger.changes import Standing
 from agents.ledger.restoring import Place, Restoring, identify, standing
 from agents.poison import SetAside
+from agents.rebuild.causes import SentByCases
 from agents.rebuild.log import Log
 from agents.rebuild.replay import Replay
 from agents.rebuild.sent import Marks, Missing, last_marks, last_warnings, not_set_aside
@@ -30,7 +31,7 @@ from agents.rebuild.snapshot_reader import Kept, read_snapshots
 from rules import household
 from streams.errors import InputError, LedgerError
 from streams.producer import OrderedProducer, Sending
-from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, WARNINGS
+from streams.records import DEADLETTERS, HOUSEHOLD_FACTS
 from streams.snapshots import LaneSnapshot, lane_key, snapshot_topic
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ Progress = Callable[[str, int, int], None]
 """What is going on, steps done, steps in all (0: not known)."""
 
 #: Household partitions come first: they know what has reached them from the others.
-_ORDER: Final[tuple[StageName, ...]] = ("household", "person", "intake")
+_ORDER: Final[tuple[StageName, ...]] = ("household", "person", "cases", "dispatch", "intake", "forward")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ async def lost(ledger: Ledger, started: Collection[Place]) -> list[Place]:
 
 
 def _rank(place: Place) -> tuple[int, str, int]:
-    return STAGES.index(place.stage), place.topic, place.partition
+    return ALL_STAGES.index(place.stage), place.topic, place.partition
 
 
 class Rebuild:
@@ -110,10 +111,8 @@ class Rebuild:
         self._from_log = from_log
         self._tell = tell
         self.log = Log(config.kafka, prefix=config.topic_prefix)
-        self._producer = OrderedProducer(
-            config.kafka, topics=(WARNINGS, HOUSEHOLD_FACTS, DEADLETTERS), prefix=config.topic_prefix
-        )
-        self._set_aside = SetAside(config.kafka, self._producer, prefix=config.topic_prefix)
+        self._producer: OrderedProducer | None = None
+        self._set_aside: SetAside | None = None
         self._stages: dict[StageName, Stage] = {}
 
     def topic(self, place: Place) -> str:
@@ -149,7 +148,7 @@ class Rebuild:
             LedgerError: their log has lost its beginning, and there is no snapshot to begin at.
             TransportError: a server does not answer.
         """
-        await self._producer.start()
+        await self._connect(places)
         done: list[Restored] = []
         warned: dict[str, int] = {}
         if any(place.stage == "household" for place in places):
@@ -161,15 +160,21 @@ class Rebuild:
             mine = [place for place in places if place.stage == name]
             if not mine:
                 continue
-            if name == "intake":
-                done += await self._intake(mine)
+            if not stateful(name):
+                done += await self._without_states(name, mine)
                 continue
             if name == "person":
                 await self._all_marks(marks, lost_facts)
             opened = []
             for place in mine:
-                missing = None if name == "household" else self._missing(marks)
-                opened.append(await self._replay(place, warned, marks, missing))
+                if name in ("household", "person"):
+                    missing = None if name == "household" else self._missing(marks)
+                    opened.append(await self._replay(place, warned, marks, missing))
+                else:
+                    opened.append(await self._replay(place, {}, marks, None))
+            if name == "cases":
+                for one in opened:
+                    await self._only_missing(one)
             if name == "household":
                 await self._all_marks(marks, lost_facts)
                 missing = Missing(warned, [marks[number] for number in sorted(marks)])
@@ -179,6 +184,22 @@ class Rebuild:
             for one in opened:
                 done.append(await self._finish(one))
         return done
+
+    async def _connect(self, places: Sequence[Place]) -> None:
+        """A producer for all that these stages send."""
+        names = {place.stage for place in places if stateful(place.stage)}
+        topics = {DEADLETTERS}.union(*(self.stage(name).sends_to for name in names))  # type: ignore[arg-type]
+        config = self._config
+        self._producer = OrderedProducer(config.kafka, topics=sorted(topics), prefix=config.topic_prefix)
+        self._set_aside = SetAside(config.kafka, self._producer, prefix=config.topic_prefix)
+        await self._producer.start()
+
+    async def _only_missing(self, opened: _Open) -> None:
+        """Of what a partition of cases would send, keep what is not on the topics yet."""
+        place = opened.restoring.place
+        sent = SentByCases(self.log, f"{self.topic(place)}/{place.partition}")
+        await sent.look()
+        opened.sends = sent.missing(opened.sends)
 
     def _missing(self, marks: Mapping[int, Marks]) -> Missing:
         return Missing({}, [marks[number] for number in sorted(marks)])
@@ -258,12 +279,14 @@ class Rebuild:
         states = {key: state for key, state in replay.states.items() if state is not None}
         # Not before: where the partition is there, its owner goes on until all is known to be well.
         await restoring.begin()
-        await restoring.put(states, replay.days, replay.changed)
+        await restoring.put(states, replay.days, replay.changed, replay.members())
         return opened
 
     async def _finish(self, opened: _Open) -> Restored:
         """Send what is missing; then let the partition be claimed."""
         place, at = opened.restoring.place, opened.standing
+        assert self._producer is not None, "run() has connected it"
+        assert self._set_aside is not None
         self._tell(f"{place}: sending {len(opened.sends)} records", 0, 0)
         failures = await not_set_aside(self.log, opened.failures)
         if failures:
@@ -276,11 +299,11 @@ class Rebuild:
             len(opened.sends) + len(failures), opened.renumbered, time.monotonic() - opened.began,
         )  # fmt: skip
 
-    async def _intake(self, places: Sequence[Place]) -> list[Restored]:
+    async def _without_states(self, name: StageName, places: Sequence[Place]) -> list[Restored]:
         # Also with from_log: there is nothing to replay, and without one it sends everything again.
         lanes: dict[bytes, LaneSnapshot] = {}
-        for number in range(await self.log.count(snapshot_topic("intake"))):
-            lanes |= (await read_snapshots(self.log, "intake", number)).lanes
+        for number in range(await self.log.count(snapshot_topic(name))):
+            lanes |= (await read_snapshots(self.log, name, number)).lanes
         done = []
         for place in places:
             began = time.monotonic()
@@ -300,9 +323,16 @@ class Rebuild:
 
     async def close(self) -> None:
         """Let go of the connections."""
-        await self._producer.stop()
-        await self._set_aside.close()
+        if self._producer is not None:
+            await self._producer.stop()
+        if self._set_aside is not None:
+            await self._set_aside.close()
         await self.log.close()
+
+
+def stateful(stage: str) -> bool:
+    """Whether a stage keeps states; one that does not goes on at its last snapshot."""
+    return stage not in ("intake", "forward")
 
 
 def _keep_numbers(replay: Replay, warned: Mapping[str, int]) -> int:

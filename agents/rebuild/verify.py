@@ -21,13 +21,14 @@ from agents.rebuild.difference import first_difference
 from agents.rebuild.replay import Replay, caught_up, parsed
 from agents.rebuild.restore import Progress, Rebuild
 from agents.takeovers import MARK, course_of
-from rules import household, person
 from streams.errors import LedgerError
 
 CHUNK: Final = 500
 #: Levels can be counted once every household has caught up: so often, and so long apart, is it looked for.
 _LOOKS: Final = 100
 _LOOK_SECONDS: Final = 0.2
+#: An index that is written all the time is looked at so often, and then believed.
+_INDEX_LOOKS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,12 @@ async def verify(
             keys = []
     await check.compare(keys)
     rest = {key for key in replay.states if key not in seen}
-    if isinstance(replay.stage, HouseholdStage):
-        rest.update([key async for key in indexed(ledger, place) if key not in seen])
+    rest.update([key async for key in indexed(ledger, place) if key not in seen])
     left = sorted(rest)
     for at in range(0, len(left), CHUNK):
         await check.compare(left[at : at + CHUNK])
     is_counted = await check.balance()
+    await check.index()
     return Verified(
         place, replay.is_from_snapshot, replay.start, replay.lane.next,
         check.compared, check.differences, check.first, is_counted,
@@ -128,11 +129,11 @@ class _Check:
         theirs = self._caught_up(keys, rebuilt.values())
         for key, live, day in zip(keys, found.states, found.days, strict=True):
             self.compared += 1
-            stage = self._place.stage
+            name, stage = self._place.stage, self._replay.stage
             if ours[key] != theirs[key]:
-                self.found(f"{stage} {key}: " + first_difference(stage, ours[key], theirs[key]))
-            elif day != (due := self._due(live)):
-                self.found(f"{stage} {key}: due on day {day} by the index, on day {due} by its state")
+                self.found(f"{name} {key}: " + first_difference(stage, ours[key], theirs[key]))
+            elif day != (due := None if live is None else stage.due(live)):
+                self.found(f"{name} {key}: due at {day} by the index, at {due} by its state")
         self._tell(f"{self._place}: comparing", self.compared, max(self.compared, len(self._replay.states)))
 
     def found(self, difference: str) -> None:
@@ -140,20 +141,13 @@ class _Check:
         self.differences += 1
         self.first = self.first or difference
 
-    def _due(self, state: bytes | None) -> int | None:
-        if state is None or not isinstance(self._replay.stage, HouseholdStage):
-            return None
-        return household.decode(state).due
-
     def _caught_up(self, keys: list[str], states: Iterable[bytes | None]) -> dict[str, bytes | None]:
         """States as of the day and the policy at this point of the log."""
         found = dict(zip(keys, states, strict=True))
         stage, lane = self._replay.stage, self._replay.lane
         if not isinstance(stage, HouseholdStage):
             # Written anew, in case that a program of another version wrote one of them.
-            return {
-                key: None if raw is None else person.encode(person.decode(raw)) for key, raw in found.items()
-            }
+            return {key: None if raw is None else stage.anew(raw) for key, raw in found.items()}
         if lane.day is None:
             return found
         known: dict[str, bytes | None] = {key: state for key, state in found.items() if state is not None}
@@ -184,8 +178,26 @@ class _Check:
             rebuilt.pop(MARK, None)
         self._same("the mark of ", marks, rebuilt)
         if is_settled:
-            self._same("households at level ", _without_zeros(live.counts), _without_zeros(ours.counts))
+            what = "households at level " if isinstance(self._replay.stage, HouseholdStage) else "count of "
+            self._same(what, _without_zeros(live.counts), _without_zeros(ours.counts))
         return is_settled
+
+    async def index(self) -> None:
+        """Compare the stage's index with the states beside it, if nothing is written meanwhile."""
+        ledger, place, stage = self._ledger, self._place, self._replay.stage
+        at = (place.stage, place.topic, place.partition)
+        for _ in range(_INDEX_LOOKS):
+            before = await account(ledger, place)
+            members = set(await ledger.members(*at, "-", "+"))
+            wanted = {
+                member async for _, state in ledger.scan(*at) if (member := stage.member(state)) is not None
+            }
+            if (await account(ledger, place)).commit == before.commit:
+                if members != wanted:
+                    count = len(members ^ wanted)
+                    self.found(f"{place.stage}: {count} entries of the index are not those of the states")
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
 
     def _same(self, what: str, live: Mapping[str, Any], rebuilt: Mapping[str, Any]) -> None:
         for name in sorted(live.keys() | rebuilt.keys()):

@@ -95,6 +95,7 @@ def _each(settings: Settings, work: Work) -> dict[str, Any]:
 
 
 async def _with(settings: Settings, work: Work, catalog: Catalog) -> dict[str, Any]:
+    from agents.deadlines import CASE_STEPS
     from agents.flow import Flow
     from agents.ticks import steps
 
@@ -103,7 +104,7 @@ async def _with(settings: Settings, work: Work, catalog: Catalog) -> dict[str, A
     try:
         return {
             stage: await work(opened, stage, await flow.partitions(topics))
-            for stage, topics in steps(catalog)
+            for stage, topics in (*steps(catalog), *CASE_STEPS)
         }
     finally:
         await flow.close()

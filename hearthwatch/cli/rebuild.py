@@ -7,12 +7,13 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from hearthwatch.cli.worker import CASE_STAGES, STAGES
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
 from hearthwatch.settings import Settings, load_settings
@@ -25,12 +26,11 @@ if TYPE_CHECKING:  # they load Faust, which takes half a second
     from agents.rebuild.verify import Verified
 
 Tell = Callable[[str, int, int], None]
+_WITHOUT_STATES: Final = ("intake", "forward")
 
 
 @click.command(epilog="Example, when Redis was lost: hearthwatch rebuild && hearthwatch up")
-@click.option(
-    "--stage", type=click.Choice(["intake", "person", "household"]), help="Only this stage (otherwise all)."
-)
+@click.option("--stage", type=click.Choice(STAGES + CASE_STAGES), help="Only this stage (otherwise all).")
 @click.option(
     "--partition",
     type=click.IntRange(0),
@@ -45,7 +45,7 @@ Tell = Callable[[str, int, int], None]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 def rebuild(
-    stage: Literal["intake", "person", "household"] | None,
+    stage: Literal["intake", "person", "household", "forward", "cases", "dispatch"] | None,
     partition: int | None,
     from_log: bool,
     is_verify: bool,
@@ -54,16 +54,16 @@ def rebuild(
     """Make the ledger's states in Redis again from Kafka: snapshots, and the log behind them.
 
     Without options it makes again what Redis has lost, and leaves alone what is there; partitions that are
-    there go on meanwhile. Warnings and moves that had not been sent before the loss are sent, under the
-    numbers that they have in any case; what is on the topics already is not sent again. Workers that wait
-    for a lost partition go on with it by themselves.
+    there go on meanwhile. Warnings, moves, and events of cases that had not been sent before the loss are
+    sent, under the numbers that they have in any case; what is on the topics already is not sent again.
+    Workers that wait for a lost partition go on with it by themselves.
 
     With --verify it prints the first difference and exits with 1 if there is one.
     """
     if partition is not None and stage is None:
         raise InputError("--partition needs --stage: each stage has partitions of its own")
-    if is_verify and stage == "intake":
-        raise InputError("--verify compares states, and intake keeps none")
+    if is_verify and stage in _WITHOUT_STATES:
+        raise InputError(f"--verify compares states, and {stage} keeps none")
     settings = as_made(in_force(load_settings()))
     config = worker_config(settings, name="rebuild", is_static=False, metrics_port=None)
     if not is_verify:
@@ -137,7 +137,7 @@ async def _verify(
             (
                 place
                 for place in await identify(ledger)
-                if place.stage != "intake"
+                if place.stage not in _WITHOUT_STATES
                 and stage in (None, place.stage)
                 and partition in (None, place.partition)
             ),
@@ -165,7 +165,7 @@ def _print_restored(restored: list[Restored], as_json: bool) -> None:
         return
     console = wide_console()
     for one in restored:
-        if one.place.stage == "intake":
+        if one.place.stage in _WITHOUT_STATES:
             how = f"goes on at offset {one.end}"
         else:
             source = "its snapshots" if one.is_from_snapshot else "nothing"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -30,7 +31,8 @@ def status(as_json: bool) -> None:
     """Show Kafka, Redis and the workers that `hearthwatch up` runs on this machine.
 
     For each worker its name, stage, pid, readiness, lag (records that are not committed yet), restarts, and
-    the address of its metrics. Exit status 0 if everything is ready, 1 otherwise.
+    the address of its metrics; and what is left out, such as alerts to nobody. Exit status 0 if everything
+    is ready, 1 otherwise.
     """
     settings = load_settings()
     found = look(settings)
@@ -48,7 +50,8 @@ def look(settings: Settings) -> dict[str, Any]:
     ``ready``; ``kafka`` and ``redis`` with ``address``, ``answers`` and ``error``; ``supervisor`` (``pid``,
     ``since``, ``clock``, ``catalog``, ``policy``) or null; ``metrics``, the addresses; ``workers``, each with
     ``name``, ``stage``, ``pid``, ``state``, ``ready``, ``why`` not, ``lag`` in all, ``lag_by_topic``,
-    ``partitions``, ``waiting``, ``restarts``, ``since``, ``metrics`` and ``log``.
+    ``partitions``, ``waiting``, ``restarts``, ``since``, ``metrics`` and ``log``; ``notes``, lines on what is
+    left out.
     """
     state = RunFolder(settings.data_dir).running()
     known = [] if state is None else state.workers
@@ -74,7 +77,20 @@ def look(settings: Settings) -> dict[str, Any]:
         },
         "metrics": [one["metrics"] for one in workers],
         "workers": workers,
+        "notes": _notes(known),
     }
+
+
+def _notes(workers: Sequence[WorkerState]) -> list[str]:
+    """What does not happen, because a stage is left out."""
+    stages = {worker.stage for worker in workers}
+    if not stages:
+        return []
+    if "cases" not in stages:
+        return ["Warnings become no cases: no worker of the stage cases runs here."]
+    if "dispatch" not in stages:
+        return ["Nobody is alerted: no worker of the stage dispatch runs here (HEARTHWATCH_ROUTES)."]
+    return []
 
 
 def _worker(worker: WorkerState, answer: dict[str, Any] | None) -> dict[str, Any]:
@@ -154,6 +170,8 @@ def _print(found: dict[str, Any]) -> None:
     for one in found["workers"]:
         if not one["ready"]:
             console.print(f"[red]{one['name']}: {one['why']}[/] (log: {one['log']})")
+    for note in found["notes"]:
+        console.print(note)
 
 
 def _clock(seconds: float | None) -> str:

@@ -38,29 +38,32 @@ def tick(until: str, no_wait: bool, timeout: float, as_json: bool) -> None:
     """Let all local midnights up to a day pass, with `clock: log` (demos, tests, replays).
 
     First waits until everything that was published before has come through, so that the days end behind it;
-    then, unless told otherwise, until every household has seen them. With `clock: wall` the workers do this
-    by themselves.
+    then, unless told otherwise, until every household has seen them, their warnings have reached the cases,
+    and the deadlines of the cases have passed. With `clock: wall` the workers do this by themselves.
     """
     day = parse_day(until)
     assert day is not None
     settings = in_force(load_settings())
     ticked = asyncio.run(_tick(settings, day, activated(settings), wait=not no_wait, timeout_seconds=timeout))
-    count, first, last = ticked
+    count, first, last, deadlines = ticked
     days = {
         "first": None if first is None else day_text(first),
         "last": None if last is None else day_text(last),
     }
     if as_json:
-        click.echo(json.dumps({"ticks": count, **days}))
+        click.echo(json.dumps({"ticks": count, **days, "deadlines": deadlines}))
     elif first is None:
         click.echo("Nothing to do: no household is before that day, or nothing was published yet.")
     else:
         click.echo(f"The days {days['first']} to {days['last']} have passed ({count} ticks).")
+    if deadlines and not as_json:
+        click.echo(f"Deadlines passed in {deadlines} cases.")
 
 
 async def _tick(
     settings: Settings, day: int, files: tuple[Catalog, Policy], *, wait: bool, timeout_seconds: float
-) -> tuple[int, int | None, int | None]:
+) -> tuple[int, int | None, int | None, int]:
+    from agents.deadlines import append_case_ticks
     from agents.ticks import append_ticks
 
     ledger = open_ledger(settings)
@@ -81,6 +84,12 @@ async def _tick(
             wait=wait,
             timeout_seconds=timeout_seconds,
         )
+        midnight = Calendar(policy.timezone).midnight_of(day)
+        deadlines = 0
+        if wait and midnight is not None:
+            deadlines = await append_case_ticks(
+                midnight, kafka=kafka_arguments(settings), ledger=ledger, timeout_seconds=timeout_seconds
+            )
     finally:
         await ledger.close()
-    return done.ticks, done.first_day, done.last_day
+    return done.ticks, done.first_day, done.last_day, deadlines

@@ -17,12 +17,13 @@ import psutil
 
 from deploy.local import free_ports
 from deploy.local.prometheus import Prometheus
+from hearthwatch.casework_files import casebook_or_why
 from hearthwatch.cli.local import reporting
-from hearthwatch.cli.worker import STAGES, metrics_port_of
+from hearthwatch.cli.worker import CASE_STAGES, STAGES, metrics_port_of
 from hearthwatch.connections import local_stack
 from hearthwatch.logs import log_to_stderr
 from hearthwatch.observing import prometheus_of, say_where, start_observing
-from hearthwatch.run_folder import RunFolder, RunState, WorkerState, last_lines
+from hearthwatch.run_folder import API, RunFolder, RunState, WorkerState, last_lines
 from hearthwatch.running import prepare, uses_local
 from hearthwatch.settings import Settings, load_settings
 from hearthwatch.supervisor import Supervisor, WorkersFailedError
@@ -57,7 +58,8 @@ DOWN_SECONDS: Final = 90.0
     "--scale",
     multiple=True,
     metavar="STAGE=N",
-    help="More than one worker of a stage, such as household=2; give it again for another stage.",
+    help="More than one worker of a stage, such as household=2, or none of forward, cases or dispatch; give "
+    "it again for another stage.",
 )
 @click.option(
     "--observe",
@@ -76,16 +78,17 @@ def up(
     as_detached: bool,
     stops_servers: bool,
 ) -> None:
-    """Run everything: Kafka, Redis, and the workers intake, person and household.
+    """Run everything: Kafka, Redis, and a worker of each stage.
 
-    The embedded Kafka and Valkey are started unless the settings name others. A worker or an embedded server
-    that dies is started again. Ctrl-C, SIGTERM and `hearthwatch down` let every worker finish what it has
-    begun; embedded servers that this command started are stopped too. The catalogue and the policy of the
-    first start are activated; later the data goes by what is activated, and `hearthwatch policy activate`
-    changes that.
+    intake, person and household make warnings of events; forward and cases keep what becomes of warnings;
+    dispatch tells people, where HEARTHWATCH_ROUTES says whom. The embedded Kafka and Valkey are started
+    unless the settings name others. A worker or an embedded server that dies is started again. Ctrl-C,
+    SIGTERM and `hearthwatch down` let every worker finish what it has begun; embedded servers that this
+    command started are stopped too. The catalogue and the policy of the first start are activated; later the
+    data goes by what is activated, and `hearthwatch policy activate` changes that.
     """
     settings = load_settings(catalog=catalog, policy=policy, clock=clock)
-    workers = planned_workers(settings, counts_of(scale))
+    counts = counts_of(scale)
     files = catalog_and_policy(settings)
     signal.signal(signal.SIGTERM, _interrupt)  # until the supervisor takes signals over
     folder = RunFolder(settings.data_dir)
@@ -99,6 +102,8 @@ def up(
             with reporting() as report:
                 book = prepare(settings, *files, report)
             _say_activated(book, files)
+            scale = (*scale, *_leave_out(settings, book, counts))
+        workers = planned_workers(settings, counts)
         environment = {
             **os.environ,
             "HEARTHWATCH_CATALOG": str(settings.catalog),
@@ -147,6 +152,24 @@ def _say_activated(book: Rulebook, files: tuple[Catalog, Policy]) -> None:
         )
 
 
+def _leave_out(settings: Settings, book: Rulebook, counts: dict[str, int]) -> list[str]:
+    """Take the stages off that have no file to go by, and say so; as options of --scale."""
+    left = []
+    why = casebook_or_why(settings, *book.files(book.newest)) if counts["cases"] else ""
+    if isinstance(why, str):
+        left += [stage for stage in CASE_STAGES if counts[stage]]
+        if why:
+            click.echo(why, err=True)
+    elif settings.routes is None and counts["dispatch"]:
+        left.append("dispatch")
+        click.echo(
+            "Nobody is alerted: HEARTHWATCH_ROUTES names no file. Alerts wait on their topic.", err=True
+        )
+    for stage in left:
+        counts[stage] = 0
+    return [f"{stage}=0" for stage in left]
+
+
 def _interrupt(number: int, frame: object) -> None:
     """SIGTERM is as good as Ctrl-C: what was started so far is stopped."""
     raise KeyboardInterrupt
@@ -166,10 +189,12 @@ async def _supervise(supervisor: Supervisor, settings: Settings) -> None:
 
 def counts_of(scale: tuple[str, ...]) -> dict[str, int]:
     """How many workers each stage gets, from ``STAGE=N`` options."""
-    counts = dict.fromkeys(STAGES, 1)
+    counts = dict.fromkeys(STAGES + CASE_STAGES, 1)
     for one in scale:
         stage, _, number = one.partition("=")
-        if stage not in counts or not number.isascii() or not number.isdigit() or not 0 < int(number) <= 64:
+        least = 0 if stage in CASE_STAGES else 1
+        is_number = number.isascii() and number.isdigit()
+        if stage not in counts or not is_number or not least <= int(number) <= 64:
             raise click.BadParameter(f"{one!r}: expected STAGE=N, such as household=2", param_hint="--scale")
         counts[stage] = int(number)
     return counts
@@ -179,13 +204,18 @@ def planned_workers(settings: Settings, counts: dict[str, int]) -> list[WorkerSt
     """Names and ports; the first worker of a stage has the port of the settings, the others free ones."""
     folder = RunFolder(settings.data_dir)
     workers = []
-    spare = iter(free_ports(sum(counts.values())))
-    for stage in STAGES:
+    spare = iter(free_ports(sum(counts.values()) + 1))
+    for stage in STAGES + CASE_STAGES:
         for number in range(1, counts[stage] + 1):
             port = metrics_port_of(settings, stage) if number == 1 else 0
             name = f"{stage}-{number}"
             log = str(folder.path / f"{name}.log")
             workers.append(WorkerState(name, stage, settings.metrics_host, port or next(spare), log))
+    if settings.tokens is not None:
+        name, port = f"{API}-1", settings.api_port or next(spare)
+        log = str(folder.path / f"{name}.log")
+        is_tls = settings.api_cert_file is not None
+        workers.append(WorkerState(name, API, settings.api_host, port, log, is_tls=is_tls))
     return workers
 
 

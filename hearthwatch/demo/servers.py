@@ -20,13 +20,13 @@ from streams.errors import StartError
 #: Variables that the demo leaves in force; everything else of the user's settings is not its business.
 _KEPT: Final = {"HEARTHWATCH_JARS_DIR", "HEARTHWATCH_MAVEN_REPOSITORY", "HEARTHWATCH_LOG_LEVEL"}
 #: Few partitions: a small district on a small machine.
-_SIZES: Final = {"life": 1, "person": 4, "household": 4, "warnings": 2}
+_SIZES: Final = {"life": 1, "person": 4, "household": 4, "warnings": 2, "case": 2, "alerts": 1}
 _START_SECONDS: Final = 180.0
 _STOP_SECONDS: Final = 120.0
 
 
 class DemoServers:
-    """Kafka, Valkey and the three workers of one demo.
+    """Kafka, Valkey and the workers of one demo.
 
     Args:
         folder: the demo's own; what an earlier demo left there is erased.
@@ -58,6 +58,7 @@ class DemoServers:
             "intake_metrics_port": intake,
             "person_metrics_port": person,
             "household_metrics_port": household,
+            **{f"{stage}_metrics_port": 0 for stage in ("forward", "cases", "dispatch")},
             **{f"{name}_partitions": count for name, count in _SIZES.items()},
         }
         # A JSON text or number is a TOML one.

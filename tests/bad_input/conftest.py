@@ -25,10 +25,13 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         intake_metrics_port=intake,
         person_metrics_port=person,
         household_metrics_port=household,
+        forward_metrics_port=0,
+        cases_metrics_port=0,
         life_partitions=1,
         person_partitions=2,
         household_partitions=2,
         warnings_partitions=1,
+        case_partitions=1,
     )
     program = Program(folder, config)
     program.good("up", "--detach")

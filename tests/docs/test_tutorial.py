@@ -26,6 +26,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "HEARTHWATCH_INTAKE_METRICS_PORT": intake,
         "HEARTHWATCH_PERSON_METRICS_PORT": person,
         "HEARTHWATCH_HOUSEHOLD_METRICS_PORT": household,
+        "HEARTHWATCH_FORWARD_METRICS_PORT": "0",
+        "HEARTHWATCH_CASES_METRICS_PORT": "0",
     }
 
 

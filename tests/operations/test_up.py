@@ -42,7 +42,7 @@ class Program:
     """The command line, with an environment of its own."""
 
     def __init__(self, folder: Path) -> None:
-        kafka, controller, valkey, *metrics = free_ports(6)
+        kafka, controller, valkey, *metrics = free_ports(8)
         self.folder = folder
         self.environment = {
             **os.environ,
@@ -53,9 +53,12 @@ class Program:
             "HEARTHWATCH_INTAKE_METRICS_PORT": str(metrics[0]),
             "HEARTHWATCH_PERSON_METRICS_PORT": str(metrics[1]),
             "HEARTHWATCH_HOUSEHOLD_METRICS_PORT": str(metrics[2]),
+            "HEARTHWATCH_FORWARD_METRICS_PORT": str(metrics[3]),
+            "HEARTHWATCH_CASES_METRICS_PORT": str(metrics[4]),
             "HEARTHWATCH_LIFE_PARTITIONS": "1",
             "HEARTHWATCH_PERSON_PARTITIONS": "2",
             "HEARTHWATCH_HOUSEHOLD_PARTITIONS": "2",
+            "HEARTHWATCH_CASE_PARTITIONS": "2",
         }
         self.run_folder = RunFolder(folder / "data")
 
@@ -122,14 +125,19 @@ def test_up_runs_everything_and_events_come_through(program: Program) -> None:
     program("up", "--detach", "--clock", "log")
     found = program.status()
     assert found["ready"], found
-    assert [one["name"] for one in found["workers"]] == ["intake-1", "person-1", "household-1"]
+    assert [one["name"] for one in found["workers"]] == [
+        "intake-1", "person-1", "household-1", "forward-1", "cases-1",
+    ]  # fmt: skip
+    assert found["notes"] == [
+        "Nobody is alerted: no worker of the stage dispatch runs here (HEARTHWATCH_ROUTES)."
+    ]
     for worker in found["workers"]:
         assert worker["ready"], worker
         assert psutil.pid_exists(worker["pid"])
         assert (worker["restarts"], worker["lag"]) == (0, 0)
     assert found["metrics"] == [
         f"http://127.0.0.1:{program.environment[f'HEARTHWATCH_{stage}_METRICS_PORT']}/metrics"
-        for stage in ("INTAKE", "PERSON", "HOUSEHOLD")
+        for stage in ("INTAKE", "PERSON", "HOUSEHOLD", "FORWARD", "CASES")
     ]
     program.publish("2026-01-05")
     program("tick", "--until", "2026-01-09")
@@ -241,9 +249,9 @@ def test_in_the_foreground_sigterm_and_ctrl_c_stop_cleanly(program: Program) -> 
             said = []
             for line in process.stdout:
                 said.append(line)
-                if "all 3 workers are ready" in line:
+                if "all 5 workers are ready" in line:
                     break
-            assert "all 3 workers are ready" in "".join(said[-1:]), "".join(said)
+            assert "all 5 workers are ready" in "".join(said[-1:]), "".join(said)
             workers = [psutil.Process(one["pid"]) for one in program.status()["workers"]]
             process.send_signal(number)
             rest = process.stdout.read()
@@ -258,9 +266,11 @@ def test_in_the_foreground_sigterm_and_ctrl_c_stop_cleanly(program: Program) -> 
 
 
 def test_down_cleans_up_after_a_killed_supervisor(program: Program) -> None:
-    program("up", "--detach", "--clock", "log", "--scale", "household=2")
+    scale = [word for one in ("household=2", "cases=0") for word in ("--scale", one)]
+    program("up", "--detach", "--clock", "log", *scale)
     found = program.status()
     assert [one["name"] for one in found["workers"]][2:] == ["household-1", "household-2"]
+    assert found["notes"] == ["Warnings become no cases: no worker of the stage cases runs here."]
     assert [one["partitions"] for one in found["workers"]][2:] == [1, 1]
     workers = [psutil.Process(one["pid"]) for one in found["workers"]]
     os.kill(found["supervisor"]["pid"], signal.SIGKILL)
@@ -278,5 +288,7 @@ def test_data_outlives_down_and_a_bad_scale_is_bad_input(program: Program) -> No
     program("tick", "--until", "2026-01-20")
     assert json.loads(program("household", "show", "H1", "--json"))["day"] == "2026-01-20"
     stands = json.loads(program("ledger", "show", "--json"))
-    assert {one["stage"] for one in stands} == {"intake", "person", "household"}
+    assert {one["stage"] for one in stands} == {
+        "intake", "person", "household", "forward", "cases", "dispatch",
+    }  # fmt: skip
     assert sum(one["states"] for one in stands if one["stage"] == "household") >= 1

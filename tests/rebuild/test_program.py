@@ -124,10 +124,10 @@ def test_redis_is_lost_and_made_again(program: Program) -> None:
     homes = [row for row in rows if row["stage"] == "household"]
     assert [row["partition"] for row in homes] == [0, 1]
     assert all(row["is_from_snapshot"] for row in homes)
-    assert {row["stage"] for row in rows} == {"intake", "person", "household"}
+    assert {row["stage"] for row in rows} == {"intake", "person", "household", "forward", "cases"}
     assert "nothing to rebuild" in program("rebuild")
     said = program("rebuild", "--verify")
-    assert said.count("states are what a rebuild makes") == 4
+    assert said.count("states are what a rebuild makes") == 6
     program("up", "--detach", "--clock", "log")
     publish(program, 1)
     assert each_once(program) > before

@@ -83,11 +83,11 @@ async def test_what_is_kept_beside_states_is_compared_too(rig: Rig, towns: Towns
     wrong = str(due + 1)
     assert (
         await told("ZADD", days, wrong, key, back=("ZADD", days, str(due), key))
-        == f"household {key}: due on day {wrong} by the index, on day {due} by its state"
+        == f"household {key}: due at {wrong} by the index, at {due} by its state"
     )
     assert (
         await told("ZADD", days, wrong, "H-nobody", back=("ZREM", days, "H-nobody"))
-        == f"household H-nobody: due on day {wrong} by the index, on day None by its state"
+        == f"household H-nobody: due at {wrong} by the index, at None by its state"
     )
     assert (await town.verify("household"))[0].first == ""
 

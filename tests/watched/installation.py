@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import kafka
+import msgspec
 import psutil
 
+from casework.cases.commands import Actor, Command, Commit, Deliver, encode_record
 from deploy.local import Stack, free_ports
 from hearthwatch.run_folder import RunFolder, WorkerState
 from tests.watched.rules import ROOT
 
 DEADLINE_SECONDS = 100
+STAGES = ("INTAKE", "PERSON", "HOUSEHOLD", "FORWARD", "CASES")
 
 #: What a careless department might send along; none of it may be in a log.
 NAME, ID_NUMBER, PHONE, ADDRESS = "张三丰", "420106199001011234", "13807112345", "中北路128号"
@@ -32,7 +35,7 @@ class Installation:
     def __init__(self, folder: Path, **settings: str) -> None:
         names = (
             "KAFKA_PORT", "KAFKA_CONTROLLER_PORT", "VALKEY_PORT", "PROMETHEUS_PORT",
-            "INTAKE_METRICS_PORT", "PERSON_METRICS_PORT", "HOUSEHOLD_METRICS_PORT",
+            *(f"{stage}_METRICS_PORT" for stage in STAGES),
         )  # fmt: skip
         ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.ports = ports
@@ -45,15 +48,14 @@ class Installation:
             "HEARTHWATCH_LIFE_PARTITIONS": "1",
             "HEARTHWATCH_PERSON_PARTITIONS": "2",
             "HEARTHWATCH_HOUSEHOLD_PARTITIONS": "2",
+            "HEARTHWATCH_CASE_PARTITIONS": "1",
             "HEARTHWATCH_LOG_FORMAT": "json",
             "HEARTHWATCH_LOG_LEVEL": "debug",
             **{f"HEARTHWATCH_{name}": value for name, value in settings.items()},
         }
         self.bootstrap = f"127.0.0.1:{ports['KAFKA_PORT']}"
         self.redis_url = f"redis://127.0.0.1:{ports['VALKEY_PORT']}/0"
-        self.targets = [
-            f"127.0.0.1:{ports[f'{stage}_METRICS_PORT']}" for stage in ("INTAKE", "PERSON", "HOUSEHOLD")
-        ]
+        self.targets = [f"127.0.0.1:{ports[f'{stage}_METRICS_PORT']}" for stage in STAGES]
         self._published = 0
 
     def __call__(self, *args: str) -> str:
@@ -132,6 +134,29 @@ def event(kind: str, subject: str, department: str, **data: Any) -> dict[str, An
         "specversion": "1.0", "type": kind, "subject": subject, "source": f"/wuchang/{department}",
         "id": f"{kind}-{subject}-{when.timestamp()}", "time": when.isoformat(), "data": data,
     }  # fmt: skip
+
+
+def worked(household: str) -> list[bytes]:
+    """Commands from the answer to help at once, for the first case of a household.
+
+    Nobody knows which version it is at: of each command one of several is right, the others are stale.
+    """
+    actor = Actor("wu", "district", ("420106",))
+    told = Commit("sign", ("income",), allows_checks=True)
+    help_at_once = Deliver("temporary-aid", 1000, under_commitment=True)
+    steps = [("acknowledge", {}), ("visit", {"outcome": "met"}), ("commit", told), ("deliver", help_at_once)]
+    return [
+        encode_record(
+            Command(f"{name}-{version}", household, f"{household}-1", name, version, actor, "", _plain(data))
+        )
+        for name, data in steps
+        for version in range(1, 20)
+    ]
+
+
+def _plain(data: Any) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(data)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def family(name: str) -> list[dict[str, Any]]:

@@ -63,7 +63,7 @@ def live(prometheus: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def observer(live: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observer]:
     folder = tmp_path_factory.mktemp("observer") / "prometheus"
     with Observer(folder, live.targets, **SHORTENED) as observer:
-        observer.until(lambda: values(observer.url, "sum(hearthwatch_ready)") == [3.0], "all are ready")
+        observer.until(lambda: values(observer.url, "sum(hearthwatch_ready)") == [5.0], "all are ready")
         live.publish(family("home-0"))
         observer.until(lambda: values(observer.url, "sum(hearthwatch_warnings_total) > 0") != [], "a warning")
         yield observer

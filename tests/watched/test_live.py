@@ -12,7 +12,17 @@ import redis
 
 from streams.origins import read_origin
 from tests.watched.boards import queries
-from tests.watched.installation import ADDRESS, ID_NUMBER, NAME, PERSONAL, Installation, careless, family
+from tests.watched.installation import (
+    ADDRESS,
+    ID_NUMBER,
+    NAME,
+    PERSONAL,
+    STAGES,
+    Installation,
+    careless,
+    family,
+    worked,
+)
 from tests.watched.observer import Observer, ask, values
 from tests.watched.rules import alerts
 
@@ -38,7 +48,7 @@ def live(prometheus: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def observer(live: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observer]:
     folder = tmp_path_factory.mktemp("observer") / "prometheus"
     with Observer(folder, live.targets, divisor=HURRY) as observer:
-        observer.until(lambda: values(observer.url, "sum(hearthwatch_ready)") == [3.0], "all are ready")
+        observer.until(lambda: values(observer.url, "sum(hearthwatch_ready)") == [5.0], "all are ready")
         live.publish([*(one for n in range(4) for one in family(f"home-{n}")), *careless()])
         live.produce("life.health", [GARBAGE, f'{{"specversion": "{ADDRESS}"}}'.encode()], key=NAME.encode())
         live.produce("household.facts", [GARBAGE], key=b"careless-9", headers=[("who", NAME.encode())])
@@ -58,6 +68,8 @@ def test_up_observe_runs_prometheus_with_the_rules(live: Installation, observer:
 
 def test_every_panel_has_data(live: Installation, observer: Observer) -> None:
     """Each query of each dashboard, on a Prometheus that has watched a pipeline at work."""
+    observer.until(lambda: values(observer.url, "sum(hearthwatch_cases) >= 1") != [], "cases are open")
+    live.produce("case.commands", worked("home-0"), key=b"home-0")
     asked = {one: one.query.replace("$__rate_interval", "10s") for one in queries()}
 
     def empty() -> list[str]:
@@ -116,13 +128,13 @@ def test_no_log_line_says_anything_about_a_person(live: Installation, observer: 
     )
     lines = live.log_lines()
     workers = [(path, line) for path, line in lines if path.name.endswith("-1.log")]
-    assert {path.name for path, _ in workers} == {"intake-1.log", "person-1.log", "household-1.log"}
+    assert {path.name for path, _ in workers} == {f"{stage.lower()}-1.log" for stage in STAGES}
     for path, line in lines:
         for value in PERSONAL:
             assert value not in line, f"{path.name}: {line}"
             assert json.dumps(value)[1:-1] not in line, f"{path.name}: {line}"
     parsed = [json.loads(line) for _, line in workers]
-    assert {one["worker"] for one in parsed} == {"intake-1", "person-1", "household-1"}
+    assert {one["worker"] for one in parsed} == {f"{stage.lower()}-1" for stage in STAGES}
     rejected = [one for one in parsed if one["message"].startswith("rejected: ")]
     dead = {
         (
@@ -146,5 +158,5 @@ def test_down_stops_prometheus_too(live: Installation) -> None:
         ask(f"http://127.0.0.1:{live.ports['PROMETHEUS_PORT']}", "targets")
     supervisor = Path(live.run_folder.supervisor_log).read_text("utf-8").splitlines()
     assert any(
-        json.loads(line)["message"] == "all 3 workers are ready" for line in supervisor if line[:1] == "{"
+        json.loads(line)["message"] == "all 5 workers are ready" for line in supervisor if line[:1] == "{"
     )

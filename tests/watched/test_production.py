@@ -23,7 +23,7 @@ from tests.watched.rules import ROOT
 
 COMPOSE = ROOT / "deploy" / "compose" / "compose.yaml"
 UNITS = ROOT / "deploy" / "systemd"
-STAGES = ("intake", "person", "household")
+STAGES = ("intake", "person", "household", "forward", "cases", "dispatch")
 
 GUARANTEES = {
     "default.replication.factor": "3",
