@@ -274,9 +274,7 @@ def case_view(case: Case, household: str) -> CaseView:
         if found is None
         else AssessmentView(format_timestamp(found.time), found.by, found.level, list(found.causes)),
         measures=[
-            MeasureView(
-                one.id, one.state, one.by, one.approved_by, one.amount_yuan, one.under_commitment
-            )
+            MeasureView(one.id, one.state, one.by, one.approved_by, one.amount_yuan, one.under_commitment)
             for one in case.measures
         ],
         commitment=None if case.commitment is None else _commitment(case.commitment),

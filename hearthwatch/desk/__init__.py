@@ -1,0 +1,27 @@
+"""The desk: what staff see of cases and do to them, for the command line and the HTTP API alike."""
+
+from __future__ import annotations
+
+from hearthwatch.desk.desk import Desk
+from hearthwatch.desk.views import (
+    Answer,
+    CaseLine,
+    CaseView,
+    Change,
+    Counted,
+    HouseholdView,
+    Page,
+    Suggestion,
+)
+
+__all__ = [
+    "Answer",
+    "CaseLine",
+    "CaseView",
+    "Change",
+    "Counted",
+    "Desk",
+    "HouseholdView",
+    "Page",
+    "Suggestion",
+]

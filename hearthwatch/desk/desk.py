@@ -1,0 +1,320 @@
+"""The desk itself: reads states and index from the ledger, sends commands, follows what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, Self
+
+from agents.case_index import NOWHERE, STAGE, entry_of, open_cases
+from agents.flow import Flow
+from agents.ledger import Ledger
+from casework.assistance.measures_file import read_assistance
+from casework.assistance.suggest import Situation, situation, suggest
+from casework.cases import state_format
+from casework.cases.case import CaseState
+from casework.cases.case import Household as Home
+from casework.cases.commands import Command, encode_record
+from hearthwatch.connections import kafka_arguments, kafka_connection
+from hearthwatch.desk.following import Answers, changes, decode_event
+from hearthwatch.desk.views import (
+    Answer,
+    CaseLine,
+    CaseView,
+    Change,
+    Counted,
+    HouseholdView,
+    Page,
+    Suggestion,
+    WhyView,
+    answer_of,
+    case_of,
+    case_view,
+    household_view,
+    line_of,
+)
+from hearthwatch.running import in_force, open_ledger
+from hearthwatch.settings import Settings
+from rules import household as core
+from rules.explain import Explanation, explain, sentences
+from rules.policy import Policy
+from rules.rulebook import Rulebook
+from rules.words import Language
+from streams.catalog import Catalog
+from streams.errors import PublishTimeoutError
+from streams.partition_log import PartitionLog
+from streams.partitions import partition_of
+from streams.policies_topic import read_activations
+from streams.records import CASE_COMMANDS, CASE_EVENTS, HOUSEHOLD_FACTS
+
+#: Lines of the index that are read at a time, from each partition.
+_CHUNK: Final = 500
+
+
+class Desk:
+    """Open it with :meth:`open`; one desk serves many at once.
+
+    Times are by the wall clock: with ``clock: log`` what is overdue is so by the clock of today.
+    """
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._flow = Flow(kafka_arguments(settings), ledger)
+        self._counts: dict[str, int] = {}
+        self._answers = Answers(kafka_arguments(settings), clock=settings.clock)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[Self]:
+        """A desk on the running system; connects at once, and closes at the end.
+
+        Raises:
+            TransportError: a server does not answer, or a topic is missing.
+        """
+        settings = in_force(settings)
+        ledger = open_ledger(settings)
+        desk = cls(settings, ledger)
+        try:
+            await desk._connect()
+            yield desk
+        finally:
+            await desk._answers.close()
+            await desk._flow.close()
+            await ledger.close()
+
+    async def _connect(self) -> None:
+        for topic in (CASE_COMMANDS, HOUSEHOLD_FACTS):
+            self._counts[topic] = len(await self._flow.partitions([topic]))
+
+    # -- reading ---------------------------------------------------------------------------------------
+    async def cases(
+        self,
+        scope: Sequence[str],
+        *,
+        level: str | None = None,
+        state: CaseState | None = None,
+        overdue: bool | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Page:
+        """Open cases of some communities, in the order of :class:`Page`.
+
+        Args:
+            scope: codes of 12, 9 or 6 digits; one of a district also means what has no community.
+            after: the ``next`` of the page before.
+
+        Raises:
+            TransportError: Redis does not answer.
+        """
+        found: list[CaseLine] = []
+        last = None
+        async for member in self._members(scope, after):
+            line = line_of(entry_of(member), _now())
+            if (
+                (level is not None and line.level != level)
+                or (state is not None and line.state != state)
+                or (overdue is not None and line.is_overdue != overdue)
+            ):
+                continue
+            if len(found) == limit:
+                return Page(found, last)
+            found.append(line)
+            last = member
+        return Page(found, None)
+
+    async def counts(self, scope: Sequence[str] | None = None) -> list[Counted]:
+        """Open cases, counted by community, level and state.
+
+        Args:
+            scope: as of :meth:`cases`; None for all.
+        """
+        now = _now()
+        cases: Counter[tuple[str | None, str, str]] = Counter()
+        late: Counter[tuple[str | None, str, str]] = Counter()
+        async for member in self._members(scope, None):
+            entry = entry_of(member)
+            key = entry.community, entry.level, entry.state
+            cases[key] += 1
+            late[key] += entry.due is not None and entry.due <= now
+        return [Counted(*key, count, late[key]) for key, count in cases.items()]
+
+    async def case(self, id: str) -> CaseView | None:
+        """One case, open or closed last; None where the household keeps no such case whole."""
+        home = await self._home(id.rpartition("-")[0])
+        case = None if home is None else case_of(home, id)
+        return None if home is None or case is None else case_view(case, home.id)
+
+    async def household(self, id: str, *, language: Language = "en") -> HouseholdView | None:
+        """A household's cases, its level and why; None where neither the score nor a case knows it."""
+        home, explained = await asyncio.gather(self._home(id), self._explained(id, language))
+        if home is None and explained is None:
+            return None
+        home = home or Home(id)
+        if explained is None:
+            return household_view(home, community=home.community, level=None, score=None, why=[])
+        found = explained[0]
+        return household_view(
+            home,
+            community=found.community,
+            level=found.level,
+            score=found.score,
+            why=sentences(found, language),
+        )
+
+    async def history(self, household: str) -> list[dict[str, Any]]:
+        """The events of a household, in order, each once.
+
+        Raises:
+            TransportError: no broker answers.
+        """
+        return await asyncio.to_thread(self._history, household)
+
+    async def suggest(self, id: str, *, language: Language = "en") -> list[Suggestion]:
+        """What is worth asking about for the household of a case: by its causes, or its indicators."""
+        household = id.rpartition("-")[0]
+        home, explained = await asyncio.gather(self._home(household), self._explained(household, language))
+        case = None if home is None else case_of(home, id)
+        if case is None or explained is None:
+            return []
+        causes = () if case.assessment is None else tuple(case.assessment.causes)
+        explanation, policy, catalog = explained
+        return await asyncio.to_thread(
+            _suggested, self._settings, situation(explanation, causes), policy, catalog, language
+        )
+
+    # -- writing ---------------------------------------------------------------------------------------
+    async def send(self, command: Command, *, timeout: float = 30) -> Answer:  # noqa: ASYNC109 - agreed so
+        """Append a command, and wait for the event that answers it.
+
+        Args:
+            timeout: seconds.
+
+        Raises:
+            InputError: the command is too large.
+            PublishTimeoutError: no answer came in time; the command may still be carried out.
+            TransportError: no broker answers.
+        """
+        value = encode_record(command)
+        try:
+            async with asyncio.timeout(timeout):
+                return answer_of(await self._answers.ask(command, value))
+        except TimeoutError:
+            raise PublishTimeoutError(
+                f"the command {command.id} was not answered within {timeout:.0f} s; it may still be carried"
+                " out: look at the case, or send it again with the same id"
+            ) from None
+
+    def changes(self, scope: Sequence[str], *, since: str | None = None) -> AsyncIterator[Change]:
+        """Events of cases of some communities as they come, for ever; each perhaps more than once.
+
+        Args:
+            scope: as of :meth:`cases`.
+            since: the ``place`` of a change: go on after it. From now on without.
+
+        Raises:
+            InputError: ``since`` is no place.
+            TransportError: no broker answers.
+        """
+        return changes(kafka_arguments(self._settings), tuple(scope), since)
+
+    # -- within ----------------------------------------------------------------------------------------
+    async def _members(self, scope: Sequence[str] | None, after: str | None) -> AsyncIterator[str]:
+        partitions = range(self._counts[CASE_COMMANDS])
+        for prefix in prefixes(scope):
+            if after is not None and after > prefix + "\x7f":
+                continue  # the page before was past it
+            at = after
+            while True:
+                some = await open_cases(self._ledger, partitions, prefix, limit=_CHUNK, after=at)
+                for member in some:
+                    yield member
+                if len(some) < _CHUNK:
+                    break
+                at = some[-1]
+
+    async def _home(self, household: str) -> Home | None:
+        partition = partition_of(household.encode(), self._counts[CASE_COMMANDS])
+        raw = (await self._ledger.read(STAGE, CASE_COMMANDS, partition, [household]))[0]
+        return None if raw is None else state_format.decode(raw)
+
+    async def _explained(self, id: str, language: Language) -> tuple[Explanation, Policy, Catalog] | None:
+        """The household's score as of today, explained; with the policy and catalogue that it goes by."""
+        partition = partition_of(id.encode(), self._counts[HOUSEHOLD_FACTS])
+        raw = (await self._ledger.read("household", HOUSEHOLD_FACTS, partition, [id]))[0]
+        if raw is None:
+            return None
+        at = (HOUSEHOLD_FACTS, partition)
+        position = (await self._ledger.positions("household", [at]))[at]
+        day = None if position is None else position.day
+        return await asyncio.to_thread(self._explain, raw, day, language)
+
+    def _explain(
+        self, raw: bytes, day: int | None, language: Language
+    ) -> tuple[Explanation, Policy, Catalog]:
+        state = core.decode(raw)
+        book = Rulebook(read_activations(kafka_connection(self._settings), needed=True))
+        # Until the household is visited it stands as the policy before left it.
+        rules, catalog = book.rules(state.activation), book.catalog(state.activation)
+        if day is not None and (state.day is None or state.day < day):
+            state, _ = core.catch_up(state, rules=rules, day=day)
+        return explain(state, rules, catalog, language=language), rules.policy, catalog
+
+    def _history(self, household: str) -> list[dict[str, Any]]:
+        log = PartitionLog(kafka_connection(self._settings), CASE_EVENTS, household.encode())
+        key = household.encode()
+        found: dict[str, dict[str, Any]] = {}
+        try:
+            for record in log.records():
+                if record.key == key:
+                    event = decode_event(record.value)
+                    found.setdefault(event["id"], event)
+        finally:
+            log.close()
+        return list(found.values())
+
+
+def prefixes(scope: Sequence[str] | None) -> list[str]:
+    """The ranges of the index that a scope means, in its order, none within another.
+
+    Args:
+        scope: codes; None for all.
+    """
+    if scope is None:
+        return [""]
+    found: list[str] = []
+    for code in sorted(set(scope)):
+        if not found or not code.startswith(found[-1]):
+            found.append(code)
+    nowhere = [f"{NOWHERE}|"] if any(len(code) == 6 for code in found) else []
+    return nowhere + found
+
+
+def _suggested(
+    settings: Settings, at: Situation, policy: Policy, catalog: Catalog, language: Language
+) -> list[Suggestion]:
+    read = read_assistance(settings.measures, policy, catalog)
+    found = []
+    for one in suggest(read, at, policy).suggested:
+        measure = one.measure
+        found.append(
+            Suggestion(
+                measure.id,
+                measure.title[language],
+                measure.gives[language],
+                measure.provider,
+                [document[language] for document in measure.documents],
+                measure.papers_within_days,
+                measure.basis,
+                one.rank,
+                [WhyView(why.kind, why.of, why.text[language]) for why in one.reasons],
+            )
+        )
+    return found
+
+
+def _now() -> int:
+    return int(time.time() * 1_000_000)
