@@ -6,11 +6,13 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from agents.app import StageName, Worker, stage_of
+from agents.cases import CAUSE
 from agents.deadlines import STEPS, append_case_ticks
 from agents.flow import Flow
 from agents.signals import Recorder
@@ -66,11 +68,28 @@ def warning_body(
     )
 
 
+@dataclass(frozen=True)
+class Folded:
+    """What a pure pass over the log leads to: states, events by household and id, bodies of the rest."""
+
+    states: dict[str, bytes]
+    events: dict[str, dict[str, bytes]]
+    alerts: list[bytes]
+    feedback: list[bytes]
+
+
 class Cases:
     """Topics, workers of ``forward`` and ``cases``, and what stands on the topics in the end."""
 
     def __init__(
-        self, rig: Rig, *, book: Book = BOOK, clock: str = "log", partitions: int = 2, **options: Any
+        self,
+        rig: Rig,
+        *,
+        book: Book = BOOK,
+        clock: str = "log",
+        partitions: int = 2,
+        create: bool = True,
+        **options: Any,
     ) -> None:
         self.rig = rig
         self.book = book
@@ -86,7 +105,10 @@ class Cases:
         )
         wanted = {WARNINGS, CASE_COMMANDS, CASE_EVENTS, ALERTS, "deadletters", f"life.{book.department}"}
         topics = [one for one in plan if one.name in wanted or one.name.endswith((".forward", ".cases"))]
-        rig.topics({one.name: one.partitions for one in topics}, {one.name: one.settings for one in topics})
+        if create:
+            rig.topics(
+                {one.name: one.partitions for one in topics}, {one.name: one.settings for one in topics}
+            )
         self.workers: dict[StageName, Worker] = {}
         self.signals: dict[StageName, Recorder] = {}
         self._flow: Flow | None = None
@@ -164,11 +186,12 @@ class Cases:
         """What the ledger holds."""
         return {id: raw async for id, raw in scanned(self.rig, self.rig.partitions[CASE_COMMANDS])}
 
-    async def fold(self) -> tuple[dict[str, bytes], dict[str, list[str]], list[dict[str, Any]]]:
-        """States, ids of events by household, and alerts, by one pure pass over the log."""
+    async def fold(self) -> Folded:
+        """What one pure pass over the log leads to."""
         homes: dict[str, Household] = {}
-        events: dict[str, list[str]] = {}
-        alerts: list[dict[str, Any]] = []
+        events: dict[str, dict[str, bytes]] = {}
+        alerts: list[bytes] = []
+        feedback: list[bytes] = []
         for record in await self.rig.read(CASE_COMMANDS):
             id = (record.key or b"").decode()
             if re.fullmatch(f"~?{SUBJECT_ID}", id) is None:
@@ -180,30 +203,51 @@ class Cases:
                 book=self.book,
             )
             for event in effects.events:
-                ids = events.setdefault(id, [])
-                if event.id not in ids:
-                    ids.append(event.id)
-            alerts += [msgspec.json.decode(alert.body()) for alert in effects.alerts]
+                events.setdefault(id, {}).setdefault(event.id, event.body())
+            alerts += [alert.body() for alert in effects.alerts]
+            feedback += [sent.body for sent in effects.feedback]
         empty = {id for id, home in homes.items() if home == new(id)}
         states = {id: state_format.encode(home) for id, home in homes.items() if id not in empty}
-        return states, events, alerts
+        return Folded(states, events, alerts, feedback)
 
-    async def audit(self) -> None:
-        """Everything is as one pure pass over the log has it: nothing lost, nothing doubled or invented."""
-        states, events, alerts = await self.fold()
-        assert await self.states() == states
-        live = await self.events()
-        assert {id: [event["id"] for event in some] for id, some in live.items()} == events
-        assert sorted(map(key_of, await self.alerts())) == sorted(map(key_of, alerts))
+    async def audit(self) -> Folded:
+        """Everything is as one pure pass over the log has it: nothing lost, nothing doubled or invented.
+
+        What stands on a topic twice has the bytes of the first, and first occurrences are in order.
+        """
+        folded = await self.fold()
+        assert await self.states() == folded.states
+        events: dict[str, dict[str, bytes]] = {}
+        for record in await self.rig.read(CASE_EVENTS):
+            body = msgspec.json.decode(record.value)
+            first = events.setdefault(record.key.decode(), {}).setdefault(body["id"], record.value)
+            # Of a command that is sent again and again the answer is the same, but for its time.
+            assert first == record.value or body["type"] in ("case.repeated", "case.refused")
+        assert {id: list(some.items()) for id, some in events.items()} == {
+            id: list(some.items()) for id, some in folded.events.items()
+        }
+        alerts: dict[tuple[int, str, int, int], bytes] = {}
+        for record in await self.rig.read(ALERTS):
+            topic, number, offset, place = dict(record.headers)[CAUSE].decode().split("/")
+            cause = record.partition, f"{topic}/{number}", int(offset), int(place)
+            assert alerts.setdefault(cause, record.value) == record.value
+        channels = {cause[:2] for cause in alerts}
+        for channel in channels:  # first occurrences are in order, for whoever keeps the last one of each
+            numbers = [cause[2:] for cause in alerts if cause[:2] == channel]
+            assert numbers == sorted(numbers)
+        assert sorted(alerts.values()) == sorted(folded.alerts)
+        told = {msgspec.json.decode(one.value)["id"]: one.value for one in await self.feedback()}
+        assert sorted(told.values()) == sorted(folded.feedback)
+        return folded
+
+    async def feedback(self) -> list[Any]:
+        """Records of the department of cases that come from cases."""
+        ours = re.compile(rb'"id":"[^"]*-[0-9]+-(level|help|[0-9]+)"')
+        return [one for one in await self.rig.read(f"life.{self.book.department}") if ours.search(one.value)]
 
     async def close(self) -> None:
         if self._flow is not None:
             await self._flow.close()
-
-
-def key_of(alert: dict[str, Any]) -> str:
-    """An alert, to sort by."""
-    return msgspec.json.encode(alert, order="sorted").decode()
 
 
 async def scanned(rig: Rig, partitions: int) -> Any:

@@ -38,6 +38,7 @@ from agents.snapshots import Snapshots
 from agents.stage import Engine
 from agents.surroundings import Surroundings
 from agents.ticks import Midnights
+from casework.cases.book_file import DEFAULT, read_book
 from rules import household, person
 from rules.policy import Policy
 from rules.policy_file import read_policy
@@ -134,6 +135,8 @@ def main(order: Order, pipe: Connection) -> None:
         poison(order.stage, order.poison)
     catalog, policy = files()
     options = {"catalog": catalog, "policy": policy, **order.options}
+    if order.stage == "cases":
+        options["casebook"] = read_book(DEFAULT, catalog=catalog, policy=policy)
     agents.app.Worker = partial(Worker, signals=signals)  # type: ignore[assignment,misc]
     run_worker(order.stage, WorkerConfig(**options))
 
@@ -164,7 +167,7 @@ def watch(signals: Signals) -> None:
 
     def submitting(self: Engine, lane: Lane, part: Part) -> None:
         emit("decided", tp=lane.tp, offset=part.next_offset)
-        if any(topic == HOUSEHOLD_FACTS and _is_move(self, value) for topic, _, value, _ in part.sends):
+        if any(one[0] == HOUSEHOLD_FACTS and _is_move(self, one[2]) for one in part.sends):
             moves.add((lane.tp, part.next_offset))
             emit("moving", tp=lane.tp, offset=part.next_offset)
         submit(self, lane, part)
