@@ -47,6 +47,29 @@ STATUS: Final[Mapping[str, int]] = {
 """Reason -> status. Those of a command are of docs/reference/cases.md; docs/reference/http-api.md has all."""
 
 
+_COMMAND: Final = "a command's: see [refusals](cases.md#refusals)"
+TOLD: Final[Mapping[str, str]] = {
+    "no-token": "no `Authorization: Bearer` header",
+    "bad-token": "the token is unknown, revoked or expired: ask for a new one",
+    "too-many-bad-tokens": "wait as long as `Retry-After` says",
+    "role": "the role may not use this route, whatever it is asked for",
+    "not-found": "there is no such thing, or it is not the caller's",
+    "method": "the route takes another method",
+    "too-large": "the body is larger than 128 KiB",
+    "bad-request": "a parameter or a header is wrong; `detail` says which",
+    "bad-data": "the body is not what the route or the command takes; `detail` says where",
+    "too-many-streams": "close a stream, or use one for all",
+    "internal-error": "the program failed; its log has the place under the request's id",
+    "unavailable": "Kafka or Redis does not answer, or the audit log does not take the record: try again",
+}
+"""Reason -> when it is given, for the reference; of those that are not here, a command's."""
+
+
+def told_of(reason: str) -> str:
+    """When a reason is given, in a line."""
+    return TOLD.get(reason, _COMMAND)
+
+
 class Problem(msgspec.Struct, frozen=True):
     """The body of an answer that is none.
 

@@ -21,6 +21,7 @@ from hearthwatch.logs import log_to_stderr, quiet
 from streams.errors import FileFaults, HearthwatchError, InputError, TransportError
 
 COMMANDS: dict[str, str] = {
+    "api": "hearthwatch.cli.api:api",
     "audit": "hearthwatch.cli.audit:audit",
     "backtest": "hearthwatch.cli.backtest:backtest",
     "catalog": "hearthwatch.cli.catalog:catalog",

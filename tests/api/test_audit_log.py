@@ -83,7 +83,7 @@ def other_town(tmp_path: Path) -> Iterator[Town]:
     """Servers and topics of its own, for a log that is broken."""
     town = Town(tmp_path)
     try:
-        town.up()
+        town.servers()
         yield town
     finally:
         town.down()

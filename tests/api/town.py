@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from deploy.local import free_ports
+from hearthwatch.cli.worker import CASE_STAGES, STAGES
 from hearthwatch.connections import kafka_connection, local_stack
 from hearthwatch.running import prepare
 from hearthwatch.setting_sources import variable_of
@@ -29,52 +30,11 @@ STREET = "420106003"
 HERE, NEXT_DOOR, ELSEWHERE = "420106003005", "420106003006", "420106004001"
 
 
-class Process:
-    """One program; its output is kept."""
-
-    def __init__(self, environment: dict[str, str], *args: str) -> None:
-        self.lines: list[str] = []
-        self._changed = threading.Condition()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "hearthwatch", *args],
-            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with self._changed:
-                self.lines.append(line)
-                self._changed.notify_all()
-        with self._changed:
-            self._changed.notify_all()
-
-    def said(self, text: str) -> str:
-        """Wait until a line has a text; the line."""
-        until = time.monotonic() + DEADLINE_SECONDS
-        with self._changed:
-            while True:
-                found = [line for line in self.lines if text in line]
-                if found:
-                    return found[0]
-                gone = self.process.poll()
-                assert gone is None, f"ended with {gone}:\n{''.join(self.lines)}"
-                assert self._changed.wait(until - time.monotonic()), (
-                    f"never said {text!r}:\n{''.join(self.lines)}"
-                )
-
-    def stop(self) -> int:
-        """SIGTERM, and its exit status."""
-        self.process.terminate()
-        return self.process.wait(DEADLINE_SECONDS)
-
-
 class Town:
     """Servers, workers and tokens."""
 
     def __init__(self, folder: Path) -> None:
-        kafka, controller, valkey, *others = free_ports(5)
+        kafka, controller, valkey = free_ports(3)
         self.folder = folder
         self.tokens = folder / "tokens.json"
         given: dict[str, Any] = {
@@ -84,36 +44,39 @@ class Town:
             "valkey_port": valkey,
             "tokens": self.tokens,
             "api_port": 0,
-            "forward_metrics_port": others[0],
-            "cases_metrics_port": others[1],
+            **{f"{stage}_metrics_port": 0 for stage in (*STAGES, *CASE_STAGES)},
+            "life_partitions": 1,
+            "person_partitions": 1,
+            "household_partitions": 1,
         }
         self.settings: Settings = load_settings(**given)
         self.environment = {**os.environ, **{variable_of(name): str(value) for name, value in given.items()}}
-        self.processes: list[Process] = []
         self.url = ""
         self.texts: dict[str, str] = {}
 
-    def up(self) -> None:
+    def servers(self) -> None:
+        """Only the servers and the topics."""
         catalog = read_catalog(self.settings.catalog)
         prepare(self.settings, catalog, read_policy(self.settings.policy, catalog))
 
+    def up(self) -> None:
+        """Everything, as `hearthwatch up` starts it."""
+        done = self.run("up", "--detach", timeout_seconds=240)
+        assert done.returncode == 0, done.stdout + done.stderr
+        status = json.loads(self.run("status", "--json").stdout)
+        (api,) = [worker for worker in status["workers"] if worker["stage"] == "api"]
+        self.url = api["metrics"].removesuffix("/metrics")
+
     def down(self) -> None:
-        for one in reversed(self.processes):
-            if one.process.poll() is None:
-                one.stop()
+        self.run("down", timeout_seconds=120)
         local_stack(self.settings).down()
 
-    def start(self, *args: str) -> Process:
-        found = Process(self.environment, *args)
-        self.processes.append(found)
-        return found
-
-    def run(self, *args: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *args: str, timeout_seconds: float = DEADLINE_SECONDS) -> subprocess.CompletedProcess[str]:
         """A command, to its end."""
         return subprocess.run(
             [sys.executable, "-m", "hearthwatch", *args],
             cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
-            timeout=DEADLINE_SECONDS,
+            timeout=timeout_seconds,
         )  # fmt: skip
 
     def token(self, name: str, role: Any, *communities: str) -> str:
@@ -161,4 +124,34 @@ def warning(household: str, number: int, community: str | None, level: str = "or
                 "dimensions": {"economy": 70},
             },
         }
+    ).encode()
+
+
+class Client:
+    """Somebody with a token, at the API."""
+
+    def __init__(self, town: Town, text: str) -> None:
+        self._http = httpx.Client(
+            base_url=town.url, headers={"Authorization": f"Bearer {text}"}, timeout=DEADLINE_SECONDS
+        )
+
+    def get(self, path: str, **query: Any) -> httpx.Response:
+        return self._http.get(path, params=query)
+
+    def command(self, case: str, command: str, seen: int, key: str, **data: Any) -> httpx.Response:
+        body = {"command": command, "seen_version": seen, "data": data}
+        return self._http.post(f"/v1/cases/{case}/commands", json=body, headers={"Idempotency-Key": key})
+
+    def stream(self, path: str, **headers: str) -> Any:
+        return self._http.stream("GET", path, headers=headers)
+
+    @property
+    def http(self) -> httpx.Client:
+        return self._http
+
+
+def passed(household: str, number: int, community: str | None, level: str = "orange") -> bytes:
+    """The same as it stands on ``case.commands``, where it opens a case."""
+    return json.dumps(
+        {"kind": "warning", "body": json.loads(warning(household, number, community, level))}
     ).encode()

@@ -1,0 +1,261 @@
+"""Cases: lists, counts, one whole, what would help, and commands."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from litestar import Response, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import QueryParameter
+
+from casework.cases.commands import Command
+from hearthwatch.api.access import EVERYBODY, FIELD, READERS, ROLES, Caller, is_within, narrowed
+from hearthwatch.api.parameters import CaseId, Cursor, IdempotencyKey, Limit, OfLevel, OfState, Within
+from hearthwatch.api.problems import RefusedError, answers, not_found
+from hearthwatch.api.services import Behind, Services
+from hearthwatch.desk import CaseView, Counted, Page, Suggestion
+from streams.audit import Kind
+from streams.errors import PublishTimeoutError
+from streams.timestamps import format_timestamp
+
+#: How long an answer is waited for before the sender is told to look later.
+ANSWER_SECONDS: Final = 30.0
+
+
+CommandName = Literal[
+    "acknowledge", "assign", "visit", "assess", "propose", "approve", "deliver", "refer", "commit", "comment",
+    "close", "reopen",
+]  # fmt: skip
+"""What there is to send; the same as :data:`casework.cases.commands.DATA`."""
+
+
+class CommandAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A command of staff.
+
+    Attributes:
+        command: one of docs/reference/cases.md.
+        seen_version: the case's version that the sender looked at.
+        data: by the command.
+    """
+
+    command: CommandName
+    seen_version: Annotated[int, msgspec.Meta(ge=0)]
+    data: dict[str, Any] = {}
+
+
+class CommandAnswered(msgspec.Struct, frozen=True):
+    """What came of a command.
+
+    Attributes:
+        command: its id.
+        is_done: false where it was taken but not answered yet.
+        event: the CloudEvent of ``case.events`` that answers it.
+    """
+
+    command: str
+    is_done: bool
+    event: dict[str, Any] | None
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Open cases, counted; no household is named."""
+
+    counts: list[Counted]
+
+
+class History(msgspec.Struct, frozen=True):
+    """The events of a case, in order: CloudEvents of ``case.events``."""
+
+    events: list[dict[str, Any]]
+
+
+class Suggestions(msgspec.Struct, frozen=True):
+    """What is worth asking about, the likeliest first."""
+
+    suggestions: list[Suggestion]
+
+
+@get("/v1/cases", opt={ROLES: READERS}, responses=answers(), tags=["cases"], operation_id="cases")
+async def list_cases(
+    request: Caller,
+    services: Behind,
+    community: Within = None,
+    level: OfLevel = None,
+    in_state: OfState = None,
+    overdue: Annotated[
+        bool | None, QueryParameter(description="only cases that are late, or in time")
+    ] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page:
+    """The open cases of the caller's communities."""
+    codes = narrowed(request.user.communities, community)
+    found = await services.desk.cases(
+        codes, level=level, state=in_state, overdue=overdue, limit=limit, after=cursor
+    )
+    asked = {"community": community, "level": level, "state": in_state, "overdue": overdue}
+    await services.record(
+        request,
+        "read",
+        "cases",
+        households=[one.household for one in found.cases],
+        rows=len(found.cases),
+        query={name: str(value) for name, value in asked.items() if value is not None},
+    )
+    return found
+
+
+@get("/v1/counts", opt={ROLES: EVERYBODY}, responses=answers(), tags=["cases"], operation_id="counts")
+async def counts(request: Caller, services: Behind) -> Counts:
+    """How many cases are open, by community, level and state; of all communities for policy staff."""
+    scope = None if request.user.role == "policy" else request.user.communities
+    found = await services.desk.counts(scope)
+    await services.record(request, "read", "counts", rows=len(found))
+    return Counts(found)
+
+
+@get(
+    "/v1/cases/{case_id:str}",
+    opt={ROLES: READERS},
+    responses=answers(404),
+    tags=["cases"],
+    operation_id="case",
+)
+async def show_case(request: Caller, services: Behind, case_id: CaseId) -> CaseView:
+    """One case: its deadlines, visits, measures and commitment; the open one, or the one closed last."""
+    found = await _theirs(request, services, case_id, "case")
+    await services.record(request, "read", "case", case=found.id, households=[found.household], rows=1)
+    return found
+
+
+@get(
+    "/v1/cases/{case_id:str}/history",
+    opt={ROLES: READERS},
+    responses=answers(404),
+    tags=["cases"],
+    operation_id="history",
+)
+async def history(request: Caller, services: Behind, case_id: CaseId) -> History:
+    """What became of one case, in order."""
+    found = await _theirs(request, services, case_id, "history")
+    events = [one for one in await services.desk.history(found.household) if one["data"]["case"] == found.id]
+    await services.record(
+        request, "read", "history", case=found.id, households=[found.household], rows=len(events)
+    )
+    return History(events)
+
+
+@get(
+    "/v1/cases/{case_id:str}/suggestions",
+    opt={ROLES: READERS},
+    responses=answers(404),
+    tags=["cases"],
+    operation_id="suggestions",
+)
+async def suggestions(request: Caller, services: Behind, case_id: CaseId) -> Suggestions:
+    """Which measures are worth asking about, and why; nothing is granted by it."""
+    found = await _theirs(request, services, case_id, "suggestions")
+    worth = await services.desk.suggest(case_id)
+    await services.record(
+        request, "read", "suggestions", case=found.id, households=[found.household], rows=len(worth)
+    )
+    return Suggestions(list(worth))
+
+
+@post(
+    "/v1/cases/{case_id:str}/commands",
+    opt={ROLES: FIELD},
+    status_code=200,
+    responses=answers(404, 409, 413, 422)
+    | {
+        202: ResponseSpec(
+            CommandAnswered,
+            generate_examples=False,
+            description="Taken, and not answered yet; it will be carried out",
+        )
+    },
+    tags=["cases"],
+    operation_id="command",
+)
+async def command(
+    request: Caller,
+    services: Behind,
+    case_id: CaseId,
+    data: CommandAsked,
+    idempotency_key: IdempotencyKey = None,
+) -> Response[CommandAnswered]:
+    """Send a command about a case, and wait for what comes of it."""
+    if not idempotency_key:
+        raise RefusedError(
+            "bad-request",
+            "Idempotency-Key: needed: choose an id for the command, and send it again with the same one if no"
+            " answer comes",
+        )
+    found = await _theirs(request, services, case_id, "case", kind="change", request=idempotency_key)
+    sent = Command(
+        id=idempotency_key,
+        household=found.household,
+        case=found.id,
+        command=data.command,
+        seen_version=data.seen_version,
+        actor=request.user.actor,
+        time=format_timestamp(int(time.time() * 1_000_000)),
+        data=data.data,
+    )
+
+    async def note(result: str) -> None:
+        await services.record(
+            request,
+            "change",
+            "case",
+            result,
+            case=found.id,
+            households=[found.household],
+            query={"command": data.command},
+            request=idempotency_key,
+        )
+
+    await note("sent")
+    try:
+        answer = await services.desk.send(sent, timeout=ANSWER_SECONDS)
+    except PublishTimeoutError:
+        await note("unanswered")
+        return Response(CommandAnswered(sent.id, False, None), status_code=202)
+    if answer.reason is not None:
+        await note(answer.reason)
+        raise RefusedError(
+            answer.reason, f"{answer.message}{_FIXES.get(answer.reason, '')}", version=answer.version
+        )
+    await note("repeated" if answer.is_repeated else "done")
+    return Response(CommandAnswered(sent.id, True, answer.event), status_code=200)
+
+
+_FIXES: Final = {
+    "stale": ": look at the case, and decide again with its `version` as `seen_version`",
+    "wrong-state": ": `GET` the case for its state; docs/reference/cases.md has the table of transitions",
+    "id-taken": "",
+    "bad-data": ": docs/reference/cases.md has what each command takes",
+}
+
+
+async def _theirs(
+    caller: Caller,
+    services: Services,
+    id: str,
+    what: str,
+    *,
+    kind: Kind = "read",
+    request: str | None = None,
+) -> CaseView:
+    """A case, if it is the caller's; what is asked for in vain is on record too.
+
+    Raises:
+        RefusedError: there is none, or it is somebody else's.
+    """
+    found = await services.desk.case(id)
+    if found is None or not is_within(found.community, caller.user.communities):
+        await services.record(caller, kind, what, "not-found", case=id, request=request)
+        raise not_found("case")
+    return found

@@ -1,0 +1,32 @@
+"""``GET /v1/households/{id}``: a household's cases, its level, and why."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from litestar import get
+
+from hearthwatch.api.access import READERS, ROLES, Caller, is_within
+from hearthwatch.api.parameters import HouseholdId
+from hearthwatch.api.problems import answers, not_found
+from hearthwatch.api.services import Behind
+from hearthwatch.desk import HouseholdView
+
+
+@get(
+    "/v1/households/{household_id:str}",
+    opt={ROLES: READERS},
+    responses=answers(404),
+    tags=["households"],
+    operation_id="household",
+)
+async def show_household(
+    request: Caller, services: Behind, household_id: HouseholdId, language: Literal["en", "zh"] = "en"
+) -> HouseholdView:
+    """A household where it lives now: its cases, its level of today, and why."""
+    found = await services.desk.household(household_id, language=language)
+    if found is None or not is_within(found.community, request.user.communities):
+        await services.record(request, "read", "household", "not-found", households=[household_id])
+        raise not_found("household")
+    await services.record(request, "read", "household", households=[found.id], rows=1)
+    return found
