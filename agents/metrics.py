@@ -223,6 +223,8 @@ class StageMetrics:
         elif self.stage == "cases":
             for level in levels:
                 self.series.add("hearthwatch_cases_opened_total", (level,), 0)
+                for step in CLOCKS:
+                    self.series.observe("hearthwatch_case_step_seconds", (step, level), ())
             for clock in CLOCKS:
                 for tier in TIERS:
                     self.series.add("hearthwatch_case_deadlines_missed_total", (clock, tier), 0)
