@@ -15,7 +15,8 @@ from hearthwatch.api.parameters import LastEvent, Within
 from hearthwatch.api.problems import RefusedError, answers
 from hearthwatch.api.services import Behind, Services
 from hearthwatch.api.streaming import MOST_OF_A_TOKEN, watched
-from hearthwatch.desk import Change
+from hearthwatch.desk import Following
+from streams.errors import InputError
 
 _encode = msgspec.json.Encoder().encode
 
@@ -56,26 +57,32 @@ async def changes(
     await services.record(
         request, "read", "changes", query={} if community is None else {"community": community}
     )
-    events = services.desk.changes(codes, since=last_event_id)
-    return ServerSentEvent(_messages(request, services, events))
+    try:
+        following = await services.desk.follow(codes, since=last_event_id)
+    except InputError as error:
+        raise RefusedError("bad-request", f"Last-Event-ID: {error}") from None
+    return ServerSentEvent(_messages(request, services, following))
 
 
 async def _messages(
-    caller: Caller, services: Services, events: AsyncIterator[Change]
+    caller: Caller, services: Services, following: Following
 ) -> AsyncIterator[ServerSentEventMessage]:
     token = caller.user
     services.streams[token.id] = services.streams.get(token.id, 0) + 1
     services.metrics.streams.inc()
     try:
-        async for change in watched(events, services, token):
+        # An id without data moves what a browser sends as Last-Event-ID, and calls nobody.
+        yield ServerSentEventMessage(data=None, comment="following", id=following.place)
+        async for change in watched(following.events(), services, token):
             if change is None:
-                yield ServerSentEventMessage(data=None, comment="alive")
+                yield ServerSentEventMessage(data=None, comment="alive", id=following.place)
                 continue
             event = change.event
             case, household = event["data"]["case"], event["data"]["household"]
             await services.record(caller, "read", "change", case=case, households=[household], rows=1)
             yield ServerSentEventMessage(data=_encode(event).decode(), event=event["type"], id=change.place)
     finally:
+        await following.close()
         services.metrics.streams.dec()
         services.streams[token.id] -= 1
         if not services.streams[token.id]:

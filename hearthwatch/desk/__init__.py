@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hearthwatch.desk.desk import Desk
+from hearthwatch.desk.following import Following
 from hearthwatch.desk.views import (
     Answer,
     CaseLine,
@@ -21,6 +22,7 @@ __all__ = [
     "Change",
     "Counted",
     "Desk",
+    "Following",
     "HouseholdView",
     "Page",
     "Suggestion",

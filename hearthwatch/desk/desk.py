@@ -19,7 +19,7 @@ from casework.cases.case import CaseState
 from casework.cases.case import Household as Home
 from casework.cases.commands import Command, encode_record
 from hearthwatch.connections import kafka_arguments, kafka_connection
-from hearthwatch.desk.following import Answers, changes, decode_event
+from hearthwatch.desk.following import Answers, Following, decode_event
 from hearthwatch.desk.views import (
     Answer,
     CaseLine,
@@ -208,8 +208,8 @@ class Desk:
                 " out: look at the case, or send it again with the same id"
             ) from None
 
-    def changes(self, scope: Sequence[str], *, since: str | None = None) -> AsyncIterator[Change]:
-        """Events of cases of some communities as they come, for ever; each perhaps more than once.
+    async def follow(self, scope: Sequence[str], *, since: str | None = None) -> Following:
+        """Follow the events of cases of some communities; close what is given.
 
         Args:
             scope: as of :meth:`cases`.
@@ -219,7 +219,16 @@ class Desk:
             InputError: ``since`` is no place.
             TransportError: no broker answers.
         """
-        return changes(kafka_arguments(self._settings), tuple(scope), since)
+        return await Following.open(kafka_arguments(self._settings), scope, since)
+
+    async def changes(self, scope: Sequence[str], *, since: str | None = None) -> AsyncIterator[Change]:
+        """Events of cases as they come, for ever, each perhaps more than once; see :meth:`follow`."""
+        following = await self.follow(scope, since=since)
+        try:
+            async for change in following.events():
+                yield change
+        finally:
+            await following.close()
 
     # -- within ----------------------------------------------------------------------------------------
     async def _members(self, scope: Sequence[str] | None, after: str | None) -> AsyncIterator[str]:

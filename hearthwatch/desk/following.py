@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import aiokafka
 import msgspec
@@ -163,24 +163,55 @@ async def follower(kafka: Mapping[str, Any], since: Mapping[str, int] | None = N
     return consumer
 
 
-async def changes(kafka: Mapping[str, Any], scope: Sequence[str], since: str | None) -> AsyncIterator[Change]:
-    """See :meth:`hearthwatch.desk.Desk.changes`."""
-    consumer = await follower(kafka, None if since is None else _place(since))
-    try:
+class Following:
+    """Events of cases of some communities, from a place on; close it.
+
+    Made by :meth:`open`, which fixes the place.
+    """
+
+    def __init__(self, consumer: Any, places: dict[str, int], scope: Sequence[str]) -> None:
+        self._consumer = consumer
+        self._places = places
+        self._scope = tuple(scope)
+
+    @classmethod
+    async def open(cls, kafka: Mapping[str, Any], scope: Sequence[str], since: str | None) -> Self:
+        """Follow from now on, or after a place.
+
+        Raises:
+            InputError: ``since`` is no place.
+            TransportError: no broker answers, or the topic is missing.
+        """
+        consumer = await follower(kafka, None if since is None else _place(since))
         places = {str(one.partition): await consumer.position(one) for one in sorted(consumer.assignment())}
+        return cls(consumer, places, scope)
+
+    @property
+    def place(self) -> str:
+        """How far it has come: what comes after has not been given yet."""
+        return _place_text(self._places)
+
+    async def events(self) -> AsyncIterator[Change]:
+        """Events as they come, for ever.
+
+        Raises:
+            TransportError: the broker stopped answering.
+        """
         while True:
             try:
-                batches = await consumer.getmany(timeout_ms=_POLL_MS)
+                batches = await self._consumer.getmany(timeout_ms=_POLL_MS)
             except (KafkaError, OSError) as error:
                 raise TransportError(f"{CASE_EVENTS} cannot be followed: {type(error).__name__}") from error
             for at, records in batches.items():
                 for record in records:
-                    places[str(at.partition)] = record.offset + 1
+                    self._places[str(at.partition)] = record.offset + 1
                     event = decode_event(record.value)
-                    if is_in(event["data"]["community"], scope):
-                        yield Change(_place_text(places), event)
-    finally:
-        await consumer.stop()
+                    if is_in(event["data"]["community"], self._scope):
+                        yield Change(self.place, event)
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._consumer.stop()
 
 
 def is_in(community: str | None, scope: Sequence[str]) -> bool:

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ HERE, NEXT_DOOR, ELSEWHERE = "420106003005", "420106003006", "420106004001"
 class Town:
     """Servers, workers and tokens."""
 
+    program = (sys.executable, "-m", "hearthwatch")
+
     def __init__(self, folder: Path) -> None:
         kafka, controller, valkey = free_ports(3)
         self.folder = folder
@@ -53,6 +56,7 @@ class Town:
         self.environment = {**os.environ, **{variable_of(name): str(value) for name, value in given.items()}}
         self.url = ""
         self.texts: dict[str, str] = {}
+        self.clients: list[httpx.Client] = []
 
     def servers(self) -> None:
         """Only the servers and the topics."""
@@ -68,13 +72,15 @@ class Town:
         self.url = api["metrics"].removesuffix("/metrics")
 
     def down(self) -> None:
+        for client in self.clients:
+            client.close()
         self.run("down", timeout_seconds=120)
         local_stack(self.settings).down()
 
     def run(self, *args: str, timeout_seconds: float = DEADLINE_SECONDS) -> subprocess.CompletedProcess[str]:
         """A command, to its end."""
         return subprocess.run(
-            [sys.executable, "-m", "hearthwatch", *args],
+            [*self.program, *args],
             cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
             timeout=timeout_seconds,
         )  # fmt: skip
@@ -134,6 +140,7 @@ class Client:
         self._http = httpx.Client(
             base_url=town.url, headers={"Authorization": f"Bearer {text}"}, timeout=DEADLINE_SECONDS
         )
+        town.clients.append(self._http)
 
     def get(self, path: str, **query: Any) -> httpx.Response:
         return self._http.get(path, params=query)
@@ -155,3 +162,31 @@ def passed(household: str, number: int, community: str | None, level: str = "ora
     return json.dumps(
         {"kind": "warning", "body": json.loads(warning(household, number, community, level))}
     ).encode()
+
+
+def opened(town: Town, household: str, community: str | None, level: str = "orange") -> str:
+    """Open a case, and wait until the desk sees it; its id."""
+    town.send("warnings", (household, warning(household, 1, community, level)))
+    desk = Client(town, town.token("desk", "district", DISTRICT))
+    until = time.monotonic() + DEADLINE_SECONDS
+    while (found := desk.get(f"/v1/cases/{household}-1")).status_code == 404:
+        assert time.monotonic() < until, found.text
+    assert found.status_code == 200, found.text
+    return f"{household}-1"
+
+
+def read_events(lines: Iterator[str], count: int) -> list[dict[str, str]]:
+    """So many server-sent events, each by its fields; comments are passed over."""
+    found: list[dict[str, str]] = []
+    event: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if name:
+            event[name] = value
+        elif event:
+            if "data" in event:
+                found.append(event)
+            event = {}
+            if len(found) == count:
+                return found
+    raise AssertionError(f"the stream ended after {found}")
