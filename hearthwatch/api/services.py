@@ -72,7 +72,7 @@ class Services:
                 who_of(caller.user),
                 by=f"{caller.method} {caller.scope['path_template']}",
                 request=request or str(caller.scope["state"].get(REQUEST_ID, "")),
-                why=caller.headers.get(PURPOSE_HEADER, "")[:_LONGEST_PURPOSE],
+                why=_purpose(caller.headers.get(PURPOSE_HEADER, "")),
                 case=case,
                 households=tuple(dict.fromkeys(households)),
                 rows=rows,
@@ -83,6 +83,11 @@ class Services:
 
 Behind = Annotated[Services, Dependency(), SkipValidationMarker()]
 """How a handler asks for the services."""
+
+
+def _purpose(header: str) -> str:
+    """A header is read as Latin-1, whatever its sender wrote; most write UTF-8."""
+    return header.encode("latin-1", "replace").decode("utf-8", "replace")[:_LONGEST_PURPOSE]
 
 
 def who_of(token: Token) -> Who:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final, Self
 
 from agents.case_index import NOWHERE, STAGE, entry_of, open_cases
@@ -182,9 +183,9 @@ class Desk:
             return []
         causes = () if case.assessment is None else tuple(case.assessment.causes)
         explanation, policy, catalog = explained
-        return await asyncio.to_thread(
-            _suggested, self._settings, situation(explanation, causes), policy, catalog, language
-        )
+        # The case's level: the score may have gone down since, and what is open is still to be helped.
+        at = replace(situation(explanation, causes), level=case.level)
+        return await asyncio.to_thread(_suggested, self._settings, at, policy, catalog, language)
 
     # -- writing ---------------------------------------------------------------------------------------
     async def send(self, command: Command, *, timeout: float = 30) -> Answer:  # noqa: ASYNC109 - agreed so

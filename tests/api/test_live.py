@@ -288,7 +288,7 @@ def test_every_look_and_every_change_is_on_record_with_who_and_why(
 ) -> None:
     case = opened(town, "A1", HERE)
     for path in (f"/v1/cases/{case}", f"/v1/cases/{case}/history", "/v1/households/A1"):
-        answer = here.http.get(path, headers={"X-Request-Id": "look-1", "X-Purpose": "visit tomorrow"})
+        answer = here.http.get(path, headers={"X-Request-Id": "look-1", "X-Purpose": "明天走访".encode()})
         assert answer.headers["x-request-id"] == "look-1"
     here.get("/v1/cases", community=HERE)
     command = key()
@@ -304,7 +304,7 @@ def test_every_look_and_every_change_is_on_record_with_who_and_why(
         ("change", "case", "sent"), ("change", "case", "done"),
         ("change", "case", "sent"), ("change", "case", "stale"),
     ]  # fmt: skip
-    assert {one["why"] for one in mine[:3]} == {"visit tomorrow"}
+    assert {one["why"] for one in mine[:3]} == {"明天走访"}
     assert mine[0]["request"] == "look-1"
     assert mine[4]["request"] == mine[5]["request"] == command
     assert mine[0]["by"] == "GET /v1/cases/{case_id}"
@@ -323,6 +323,19 @@ def test_the_log_names_no_household_no_path_and_no_token(town: Town, here: Clien
     assert "SECRETHOUSE" not in log
     assert "/v1/" not in log
     assert "hw_" not in log
+
+
+def test_nothing_is_shown_that_cannot_be_put_on_record(town: Town, here: Client) -> None:
+    case = opened(town, "Q1", HERE)
+    with town.without_broker():
+        problem = refused(here.get(f"/v1/cases/{case}"), 503, "unavailable")
+        assert "audit log" in problem["detail"]
+        assert "household" not in json.dumps(problem)
+        assert httpx.get(f"{town.url}/health").status_code == 503
+    until = time.monotonic() + DEADLINE_SECONDS
+    while here.get(f"/v1/cases/{case}").status_code != 200:
+        assert time.monotonic() < until
+    assert httpx.get(f"{town.url}/health").json() == {"status": "ok"}
 
 
 # -- on its own ----------------------------------------------------------------------------------------

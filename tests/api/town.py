@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,17 @@ class Town:
             cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False,
             timeout=timeout_seconds,
         )  # fmt: skip
+
+    @contextmanager
+    def without_broker(self) -> Iterator[None]:
+        """The broker does not answer, as if its machine hung."""
+        pid = local_stack(self.settings).status()[0].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def token(self, name: str, role: Any, *communities: str) -> str:
         """The text of a token of this name; made where it is not there."""
