@@ -7,9 +7,11 @@ refused.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -195,7 +197,9 @@ async def indexed(ledger: Ledger, place: Place) -> AsyncIterator[str]:
 
 
 class Restoring:
-    """Writes one partition anew.
+    """Writes one partition anew, and keeps other rebuilds away from :meth:`begin` until it is through.
+
+    Others may be written before it is opened, which takes minutes: the lock is prolonged meanwhile.
 
     Raises:
         InputError: another rebuild is at work on it.
@@ -208,14 +212,32 @@ class Restoring:
         self._index = ledger.index_key(place.stage, place.topic, place.partition)
         self._lock = self._keys[0].removesuffix("head") + "rebuild"
         self._token = secrets.token_hex(8)
+        self._keeping: asyncio.Task[None] | None = None
 
     async def release(self) -> None:
         """Let others rebuild the partition at once, and not after a minute."""
+        await self.close()
         await self._ledger.link.call("DEL", self._lock)
+
+    async def close(self) -> None:
+        """Prolong the lock no more; unless the partition was opened, it holds for up to a minute yet."""
+        keeping, self._keeping = self._keeping, None
+        if keeping is not None:
+            keeping.cancel()
+            await asyncio.wait([keeping])
+
+    async def _keep(self) -> None:
+        """Prolong the lock until cancelled; where another has it, opening the partition will say so."""
+        with suppress(InputError):
+            while True:
+                await asyncio.sleep(LOCK_SECONDS / 4)
+                await self._hold()
 
     async def begin(self) -> None:
         """Take the partition away from whoever has it, and empty it."""
         await self._hold()
+        if self._keeping is None:
+            self._keeping = asyncio.ensure_future(self._keep())
         head, states, marks, days, counts, changed = self._keys
         # The head in one step with the rest: no commit can come in between.
         taking = changed.removesuffix("changed") + "taking"
@@ -272,6 +294,7 @@ class Restoring:
         }
         groups: list[Mapping[str, Any]] = [whole, marks, counts]
         flat: list[Argument] = [part for group in groups for pair in group.items() for part in pair]
+        await self.close()  # first, or the lock might be taken once more behind this
         reply = await self._ledger.link.run(
             _OPEN,
             [self._keys[0], self._keys[2], self._keys[4], self._lock],

@@ -131,8 +131,14 @@ class Repartition:
             LedgerError: Redis does not hold every partition, or a policy is still being taken over.
             TransportError: what is under way did not come through in time.
         """
+        try:
+            return await self._run({"household": household, "person": person})
+        finally:
+            for one in self._places.values():
+                await one.close()
+
+    async def _run(self, wanted: Mapping[str, int | None]) -> int:
         await identify(self._ledger)
-        wanted = {"household": household, "person": person}
         found = await self._ledger.link.call("GET", self._journal)
         if found is not None:
             plan = msgspec.json.decode(found, type=_Plan)

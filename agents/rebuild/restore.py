@@ -114,6 +114,7 @@ class Rebuild:
         self._producer: OrderedProducer | None = None
         self._set_aside: SetAside | None = None
         self._stages: dict[StageName, Stage] = {}
+        self._restoring: list[Restoring] = []
 
     def topic(self, place: Place) -> str:
         """A partition's topic without the prefix."""
@@ -251,7 +252,7 @@ class Rebuild:
         self, place: Place, warned: dict[str, int], marks: dict[int, Marks], missing: Missing | None
     ) -> _Open:
         began = time.monotonic()
-        restoring = Restoring(self._ledger, place)
+        restoring = self._at(place)
         replay, end = await self.replay(place)
         channel = f"{self.topic(place)}-{place.partition}"
         opened = _Open(restoring, replay.standing(), replay.is_from_snapshot, replay.start, 0, began)
@@ -307,7 +308,7 @@ class Rebuild:
         done = []
         for place in places:
             began = time.monotonic()
-            restoring = Restoring(self._ledger, place)
+            restoring = self._at(place)
             await restoring.begin()
             topic = self.topic(place)
             lane = lanes.get(lane_key(topic, place.partition))
@@ -321,8 +322,15 @@ class Rebuild:
             done.append(Restored(place, lane is not None, start, start, 0, seconds=seconds))
         return done
 
+    def _at(self, place: Place) -> Restoring:
+        restoring = Restoring(self._ledger, place)
+        self._restoring.append(restoring)
+        return restoring
+
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections, and of what was not finished."""
+        for restoring in self._restoring:
+            await restoring.close()
         if self._producer is not None:
             await self._producer.stop()
         if self._set_aside is not None:
