@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
@@ -24,6 +24,7 @@ OFFSET: Final = "+08:00"
 """Stories are told in China Standard Time."""
 
 _KEYS: Final = ("name", "story", "policy_date", "until", "community", "members", "events", "expect")
+_HELP: Final = ("expect_when_helped", "staff")
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _TIME: Final = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _COMMUNITY: Final = re.compile(r"[0-9]{12}")
@@ -72,6 +73,9 @@ class Story:
         lines: structured CloudEvents in order of arrival, without LF.
         arrivals: when each line arrives, as text that sorts by time.
         expected: every warning, in order; any other is a failure.
+        community: 12 digits. members: their ids in the file.
+        expected_when_helped: likewise, where staff do what the story tells of them.
+        staff: what they do, unread: ``casework.stories`` knows what it means.
     """
 
     name: str
@@ -83,6 +87,14 @@ class Story:
     lines: tuple[bytes, ...]
     arrivals: tuple[str, ...]
     expected: tuple[Expected, ...]
+    community: str = ""
+    members: tuple[str, ...] = ()
+    expected_when_helped: tuple[Expected, ...] = ()
+    staff: Node | None = field(default=None, compare=False, repr=False)
+
+    def when_helped(self) -> Story:
+        """The same story with its staff at work: the warnings that are expected then."""
+        return self if self.staff is None else replace(self, expected=self.expected_when_helped)
 
 
 class StoryFile:
@@ -114,7 +126,7 @@ class StoryFile:
 
     def story(self, root: Node) -> Story | None:
         """The story, or None where any fault was recorded."""
-        if not root.mapping("a story", _KEYS):
+        if not root.mapping("a story", _KEYS, _HELP):
             return None
         name = _sentence(root.get("name"))
         story = _matching(root.get("story"), "the id of a story", _ID, "`job-found-again`")
@@ -123,18 +135,26 @@ class StoryFile:
         if until_node is not None and begins is not None and until is not None and until < begins:
             self.source.fault(until_node, f"the story ends on {until}, before it begins on {begins}")
         self._household = f"story-{story}"
+        community = None
         if begins is not None:
-            self._register(root, begins)
+            community = self._register(root, begins)
             self._events(root.get("events"))
         expected = self._expectations(root.get("expect"))
+        helped_node, staff = root.get("expect_when_helped"), root.get("staff")
+        if helped_node is not None and staff is None:
+            self.source.fault(helped_node, "`expect_when_helped` needs `staff`, who help")
+        helped = expected if helped_node is None else self._expectations(helped_node)
         if self.source.faults or name is None or story is None or begins is None or until is None:
             return None
         lines, arrivals = tuple(self._lines), tuple(self._arrivals)
-        return Story(name, story, self.source.path, begins, until, self._household, lines, arrivals, expected)
+        return Story(
+            name, story, self.source.path, begins, until, self._household, lines, arrivals, expected,
+            community or "", tuple(self._members), helped, staff,
+        )  # fmt: skip
 
     # -- members -----------------------------------------------------------------------------------
-    def _register(self, root: Node, begins: str) -> None:
-        """The registration of the household and its members, on the first day at eight."""
+    def _register(self, root: Node, begins: str) -> str | None:
+        """The registration of the household and its members, on the first day at eight; the community."""
         by, household = self.catalog.registry[0], f"household/{self._household}"
         node = root.get("community")
         community = _matching(node, "a community", _COMMUNITY, "`420106001001`")
@@ -164,6 +184,7 @@ class StoryFile:
             subject = f"person/{self._household}.{member}"
             time = f"{begins}T08:{number % 60:02}"
             self._emit(_Event(JOINED, by, subject, time, f"joined-{member}", data), item)
+        return community
 
     # -- events ------------------------------------------------------------------------------------
     def _events(self, node: Node | None) -> None:

@@ -8,6 +8,12 @@ from pathlib import Path
 import click
 import orjson
 
+from casework.cases.book import Book
+from casework.stories.acts import Staff
+from casework.stories.judged import Outcome, differences_in_help
+from casework.stories.staff_file import read_staff
+from casework.stories.told import tell
+from hearthwatch.casework_files import casebook_or_why
 from hearthwatch.cli.groups import Group
 from hearthwatch.cli.output import Lines
 from hearthwatch.settings import load_settings
@@ -36,12 +42,20 @@ def story() -> None:
 @click.option("--policy", type=click.Path(path_type=Path), help="The rules; default: the setting.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON a story.")
 def run(paths: tuple[Path, ...], catalog: Path | None, policy: Path | None, as_json: bool) -> None:
-    """Tell each story to the rules and compare; exit status 1 if one comes out otherwise."""
+    """Tell each story to the rules and compare; exit status 1 if one comes out otherwise.
+
+    Where a story tells what staff do, it is told a second time with them: their cases are worked by the book
+    of cases of the settings, and what they find and grant goes back to the score.
+    """
     read, rules_of, stories = _read(paths, catalog, policy)
     rules = compile_policy(rules_of, read)
+    helped = _helped(stories, read, rules_of)
     failed = 0
     for told in stories:
         problems = differences(told, warnings_of(told, read, rules_of, rules))
+        if told.id in helped:
+            book, staff = helped[told.id]
+            problems += with_staff(told, staff, book, rules)
         failed += bool(problems)
         if as_json:
             click.echo(orjson.dumps({"story": told.id, "name": told.name, "differences": problems}).decode())
@@ -81,6 +95,37 @@ def warnings_of(told: Story, catalog: Catalog, policy: Policy, rules: Rules) -> 
         backtest.feed(number, line)
     backtest.finish(day_from_text(told.until))
     return [json.loads(warning.body) for warning in backtest.warnings]
+
+
+def with_staff(story: Story, staff: Staff, book: Book, rules: Rules) -> list[str]:
+    """In what a story differs from what is told once its staff are at work."""
+    told = tell(story, staff, book, rules)
+    problems = differences(story.when_helped(), told.warnings)
+    problems += differences_in_help(staff, Outcome(told.events, told.alerts, told.back, told.suggested))
+    return [f"with help: {problem}" for problem in problems]
+
+
+def _helped(stories: list[Story], catalog: Catalog, policy: Policy) -> dict[str, tuple[Book, Staff]]:
+    """What staff do, by the story's id, and the book that they go by; a line on why there is none."""
+    if all(story.staff is None for story in stories):
+        return {}
+    book = casebook_or_why(load_settings(), catalog, policy)
+    if isinstance(book, str):
+        click.echo(f"Stories are told without their staff. {book}", err=True)
+        return {}
+    found: dict[str, tuple[Book, Staff]] = {}
+    faults: list[Fault] = []
+    for story in stories:
+        try:
+            staff = read_staff(story, book)
+        except FileFaults as error:
+            faults.extend(error.faults)
+            continue
+        if staff is not None:
+            found[story.id] = book, staff
+    if faults:
+        raise FileFaults(faults)
+    return found
 
 
 def _read(

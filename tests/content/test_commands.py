@@ -77,6 +77,20 @@ def test_story_run_passes_and_fails(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "expected 2024-03-29: cleared; came 2024-03-29: withdrawn" in told
 
 
+def test_story_run_tells_a_story_with_its_staff_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "examples/stories/zhou.yaml").read_text(encoding="utf-8")
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(text.replace("{code: helped, measures", "{code: no-need, measures"), encoding="utf-8")
+    assert run(["story", "run", str(wrong)]) == 1
+    told = capsys.readouterr().out
+    assert "with help: the case was closed as helped; expected no-need" in told
+    wrong.write_text(text.replace("suggests: supplementary", "suggests: complementary"), encoding="utf-8")
+    assert run(["story", "run", str(wrong)]) == 2
+    assert "unknown measure `complementary-insurance`" in capsys.readouterr().err
+
+
 def test_story_faults_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (ROOT / "examples/stories/wrong-bill.yaml").read_text(encoding="utf-8")
     wrong = tmp_path / "wrong.yaml"
