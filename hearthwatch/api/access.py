@@ -33,6 +33,7 @@ AUDITORS: Final[tuple[Role, ...]] = ("auditor",)
 Caller = Request[Token, str, State]
 """A request of somebody who showed a token."""
 
+_ALWAYS: Final = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 #: Failed tokens of one address within a minute, before it is told to wait; a good token always opens, since
 #: many may come from one address, and one of them must not lock out the others.
@@ -122,13 +123,6 @@ def may_use(connection: ASGIConnection[Any, Token, Any, Any], handler: BaseRoute
         )
 
 
-def is_within(community: str | None, codes: Sequence[str]) -> bool:
-    """Whether somebody with these codes answers for a community; one that is unknown is the district's."""
-    if community is None:
-        return any(len(code) == 6 for code in codes)
-    return any(community.startswith(code) for code in codes)
-
-
 def narrowed(codes: Sequence[str], wanted: str | None) -> tuple[str, ...]:
     """The codes of a caller, narrowed to what they ask for; empty where it is not theirs."""
     if wanted is None:
@@ -138,8 +132,11 @@ def narrowed(codes: Sequence[str], wanted: str | None) -> tuple[str, ...]:
     return tuple(code for code in codes if code.startswith(wanted))
 
 
-def request_ids(app: ASGIApp) -> ASGIApp:
-    """Give each request an id, the caller's own if it is a plain one, and tell it in ``X-Request-Id``."""
+def with_headers(app: ASGIApp) -> ASGIApp:
+    """Give each request an id, the caller's own if it is a plain one, and tell it in ``X-Request-Id``.
+
+    No answer is kept anywhere on its way, nor taken for another type than it says.
+    """
 
     async def with_id(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -151,7 +148,7 @@ def request_ids(app: ASGIApp) -> ASGIApp:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", id.encode())]
+                message["headers"] = [*message["headers"], (b"x-request-id", id.encode()), *_ALWAYS]
             await send(message)
 
         await app(scope, receive, send_with_id)

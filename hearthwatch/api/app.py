@@ -19,7 +19,7 @@ from litestar.types import ASGIApp
 from casework.cases.commands import MAX_BYTES
 from hearthwatch import __version__
 from hearthwatch.api import cases, changes, households, oversight, problems, warnings
-from hearthwatch.api.access import PUBLIC, ROLES, Door, may_use, request_ids
+from hearthwatch.api.access import PUBLIC, ROLES, Door, may_use, with_headers
 from hearthwatch.api.measuring import CONTENT_TYPE
 from hearthwatch.api.services import Behind, Services
 from streams.errors import HearthwatchError
@@ -104,7 +104,7 @@ def make_app(services: Services) -> ASGIApp:
         state=State(),
         debug=False,
     )
-    return services.metrics.measured(request_ids(app))
+    return services.metrics.measured(with_headers(app))
 
 
 def description() -> OpenAPIConfig:

@@ -11,11 +11,11 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
 from casework.cases.commands import Command
-from hearthwatch.api.access import EVERYBODY, FIELD, READERS, ROLES, Caller, is_within, narrowed
+from hearthwatch.api.access import EVERYBODY, FIELD, READERS, ROLES, Caller, narrowed
 from hearthwatch.api.parameters import CaseId, Cursor, IdempotencyKey, Limit, OfLevel, OfState, Within
 from hearthwatch.api.problems import RefusedError, answers, not_found
 from hearthwatch.api.services import Behind, Services
-from hearthwatch.desk import CaseView, Counted, Page, Suggestion
+from hearthwatch.desk import CaseView, Counted, Page, Suggestion, is_in
 from streams.audit import Kind
 from streams.errors import PublishTimeoutError
 from streams.timestamps import format_timestamp
@@ -255,7 +255,7 @@ async def _theirs(
         RefusedError: there is none, or it is somebody else's.
     """
     found = await services.desk.case(id)
-    if found is None or not is_within(found.community, caller.user.communities):
+    if found is None or not is_in(found.community, caller.user.communities):
         await services.record(caller, kind, what, "not-found", case=id, request=request)
         raise not_found("case")
     return found

@@ -6,11 +6,11 @@ from typing import Literal
 
 from litestar import get
 
-from hearthwatch.api.access import READERS, ROLES, Caller, is_within
+from hearthwatch.api.access import READERS, ROLES, Caller
 from hearthwatch.api.parameters import HouseholdId
 from hearthwatch.api.problems import answers, not_found
 from hearthwatch.api.services import Behind
-from hearthwatch.desk import HouseholdView
+from hearthwatch.desk import HouseholdView, is_in
 
 
 @get(
@@ -25,7 +25,7 @@ async def show_household(
 ) -> HouseholdView:
     """A household where it lives now: its cases, its level of today, and why."""
     found = await services.desk.household(household_id, language=language)
-    if found is None or not is_within(found.community, request.user.communities):
+    if found is None or not is_in(found.community, request.user.communities):
         await services.record(request, "read", "household", "not-found", households=[household_id])
         raise not_found("household")
     await services.record(request, "read", "household", households=[found.id], rows=1)

@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 from litestar import get
 
-from hearthwatch.api.access import READERS, ROLES, Caller, is_within, narrowed
+from hearthwatch.api.access import READERS, ROLES, Caller, narrowed
 from hearthwatch.api.parameters import Cursor, Limit, OfLevel, Within
 from hearthwatch.api.problems import RefusedError, answers
 from hearthwatch.api.recent import Recent, place_of, place_text
 from hearthwatch.api.services import Behind
+from hearthwatch.desk import is_in
 
 
 class WarningShown(msgspec.Struct, frozen=True):
@@ -65,7 +66,7 @@ async def warnings(
     for one in services.recent.newest_first(before):
         if level is not None and one.warning.message["data"].get("level") != level:
             continue
-        if not is_within(one.community, codes) or (community is not None and one.community is None):
+        if not is_in(one.community, codes) or (community is not None and one.community is None):
             continue
         found.append(one)
         if len(found) > limit:

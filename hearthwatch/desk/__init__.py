@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hearthwatch.desk.desk import Desk
-from hearthwatch.desk.following import Following
+from hearthwatch.desk.following import Following, is_in
 from hearthwatch.desk.views import (
     Answer,
     CaseLine,
@@ -26,4 +26,5 @@ __all__ = [
     "HouseholdView",
     "Page",
     "Suggestion",
+    "is_in",
 ]

@@ -66,6 +66,7 @@ class Desk:
         self._ledger = ledger
         self._flow = Flow(kafka_arguments(settings), ledger)
         self._counts: dict[str, int] = {}
+        self._book: Rulebook | None = None
         self._answers = Answers(kafka_arguments(settings), clock=settings.clock)
 
     @classmethod
@@ -266,7 +267,10 @@ class Desk:
         self, raw: bytes, day: int | None, language: Language
     ) -> tuple[Explanation, Policy, Catalog]:
         state = core.decode(raw)
-        book = Rulebook(read_activations(kafka_connection(self._settings), needed=True))
+        book = self._book
+        if book is None or state.activation not in book:
+            # Compiling takes a moment, so it is kept until a state goes by a later one.
+            book = self._book = Rulebook(read_activations(kafka_connection(self._settings), needed=True))
         # Until the household is visited it stands as the policy before left it.
         rules, catalog = book.rules(state.activation), book.catalog(state.activation)
         if day is not None and (state.day is None or state.day < day):

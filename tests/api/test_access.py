@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hearthwatch.api.access import MOST_FAILED, FailedTokens, is_within, narrowed
+from hearthwatch.api.access import MOST_FAILED, FailedTokens, narrowed
+from hearthwatch.desk import is_in
 
 HERE = "420106003005"
 
@@ -27,7 +28,7 @@ HERE = "420106003005"
 def test_a_community_is_theirs_who_have_its_code_or_the_beginning_of_it(
     community: str | None, codes: tuple[str, ...], expected: bool
 ) -> None:
-    assert is_within(community, codes) is expected
+    assert is_in(community, codes) is expected
 
 
 @pytest.mark.parametrize(

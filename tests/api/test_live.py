@@ -54,6 +54,8 @@ def test_a_case_is_worked_from_its_warning_to_its_code(town: Town, here: Client)
     street = Client(town, town.token("li", "street", STREET))
     seen = here.get(f"/v1/cases/{case}").json()
     assert (seen["state"], seen["version"], seen["household"], seen["community"]) == ("new", 1, "W1", HERE)
+    headers = here.get(f"/v1/cases/{case}").headers
+    assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")
     assert {one["clock"] for one in seen["deadlines"]} == {"acknowledge", "visit", "assess", "help"}
     assert done(here.command(case, "acknowledge", 1, key()))["type"] == "case.acknowledged"
     assert done(here.command(case, "visit", 2, key(), outcome="met"))["type"] == "case.visited"
