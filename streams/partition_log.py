@@ -41,8 +41,11 @@ class PartitionLog:
         self.partition = partition_of(key, len(numbers))
         self._at = kafka.TopicPartition(topic, self.partition)
 
-    def records(self) -> Iterator[Any]:
+    def records(self, *, since_ms: int | None = None) -> Iterator[Any]:
         """Every record that stands there now, by offset (kafka-python's ConsumerRecord).
+
+        Args:
+            since_ms: begin with the first whose timestamp is not before, in milliseconds since 1970.
 
         Raises:
             BrokerUnavailableError: the broker stopped answering.
@@ -53,6 +56,9 @@ class PartitionLog:
         empty = 0
         try:
             end = consumer.end_offsets([at])[at]
+            if since_ms is not None:
+                first = consumer.offsets_for_times({at: since_ms})[at]
+                consumer.seek(at, end if first is None else first.offset)
             while consumer.position(at) < end:
                 batch = consumer.poll(timeout_ms=_POLL_MS).get(at, [])
                 empty = 0 if batch else empty + 1

@@ -140,7 +140,7 @@ async def show_case(request: Caller, services: Behind, case_id: CaseId) -> CaseV
 async def history(request: Caller, services: Behind, case_id: CaseId) -> History:
     """What became of one case, in order."""
     found = await _theirs(request, services, case_id, "history")
-    events = [one for one in await services.desk.history(found.household) if one["data"]["case"] == found.id]
+    events = await services.desk.history(found.household, case=found)
     await services.record(
         request, "read", "history", case=found.id, households=[found.household], rows=len(events)
     )

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from hearthwatch.activated import rulebook
 from hearthwatch.cli.groups import Group
+from hearthwatch.cli.on_record import look_on_record
 from hearthwatch.connections import kafka_arguments, kafka_connection
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
@@ -76,6 +77,7 @@ def show(id: str, lang: Literal["en", "zh"], as_json: bool) -> None:
 
     Read from the ledger, as of the latest commit; a person in no household is `~<person id>`. Exit status 1
     if no such household is known. Events that the program failed on, and that are missing here, are named.
+    Who looks is put on record first (`hearthwatch audit list`).
     """
     state, rules, catalog = live_household(id)
     without = judged_without(kafka_connection(load_settings()), state, catalog)
@@ -103,9 +105,13 @@ def show(id: str, lang: Literal["en", "zh"], as_json: bool) -> None:
 
 
 def live_household(id: str) -> tuple[Household, Rules, Catalog]:
-    """A household of the running system as of today, with the rules in force; leaves with 1 if unknown."""
+    """A household of the running system as of today, with the rules in force; leaves with 1 if unknown.
+
+    The look is put on record first.
+    """
     settings = in_force(load_settings())
     found = asyncio.run(_read(settings, id))
+    look_on_record(settings, "household", id, is_found=found is not None)
     if found is None:
         click.echo(f"No household `{id}` is known.", err=True)
         click.get_current_context().exit(1)

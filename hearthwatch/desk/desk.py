@@ -50,9 +50,12 @@ from streams.partition_log import PartitionLog
 from streams.partitions import partition_of
 from streams.policies_topic import read_activations
 from streams.records import CASE_COMMANDS, CASE_EVENTS, HOUSEHOLD_FACTS
+from streams.timestamps import parse_timestamp
 
 #: Lines of the index that are read at a time, from each partition.
 _CHUNK: Final = 500
+#: How far the clocks of two brokers may be apart: the log of commands and that of events have each its own.
+_MARGIN_MS: Final = 600_000
 
 
 class Desk:
@@ -167,13 +170,18 @@ class Desk:
             why=sentences(found, language),
         )
 
-    async def history(self, household: str) -> list[dict[str, Any]]:
+    async def history(self, household: str, *, case: CaseView | None = None) -> list[dict[str, Any]]:
         """The events of a household, in order, each once.
+
+        All of the household's partition is read.
+
+        Args:
+            case: only of this case; with the brokers' clock only what came since it was opened is read.
 
         Raises:
             TransportError: no broker answers.
         """
-        return await asyncio.to_thread(self._history, household)
+        return await asyncio.to_thread(self._history, household, case)
 
     async def suggest(self, id: str, *, language: Language = "en") -> list[Suggestion]:
         """What is worth asking about for the household of a case: by its causes, or its indicators."""
@@ -277,15 +285,18 @@ class Desk:
             state, _ = core.catch_up(state, rules=rules, day=day)
         return explain(state, rules, catalog, language=language), rules.policy, catalog
 
-    def _history(self, household: str) -> list[dict[str, Any]]:
-        log = PartitionLog(kafka_connection(self._settings), CASE_EVENTS, household.encode())
+    def _history(self, household: str, case: CaseView | None) -> list[dict[str, Any]]:
         key = household.encode()
         found: dict[str, dict[str, Any]] = {}
+        opened = None if case is None or self._settings.clock == "log" else parse_timestamp(case.opened)
+        since_ms = None if opened is None else max(0, opened // 1000 - _MARGIN_MS)
+        log = PartitionLog(kafka_connection(self._settings), CASE_EVENTS, key)
         try:
-            for record in log.records():
+            for record in log.records(since_ms=since_ms):
                 if record.key == key:
                     event = decode_event(record.value)
-                    found.setdefault(event["id"], event)
+                    if case is None or event["data"]["case"] == case.id:
+                        found.setdefault(event["id"], event)
         finally:
             log.close()
         return list(found.values())

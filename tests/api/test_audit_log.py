@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 from collections import deque
 from collections.abc import Iterator
@@ -76,6 +77,20 @@ async def test_verify_says_whether_the_log_is_whole_and_ends_with_1_where_it_is_
     assert cut.returncode == 1
     assert "was written anew" in cut.stderr
     assert town.run("audit", "verify", "--head", "what").returncode == 2
+
+
+def test_a_look_from_the_command_line_is_on_record_too(town: Town) -> None:
+    assert town.run("household", "show", "NOSUCH").returncode == 1
+    (line,) = town.run("audit", "list", "--household", "NOSUCH", "--json").stdout.splitlines()
+    record = json.loads(line)
+    assert record["writer"].startswith("cli-")
+    entry = record["entry"]
+    assert entry["who"] == {"id": getpass.getuser(), "role": "operator", "token": ""}
+    assert (entry["by"], entry["what"], entry["result"]) == (
+        "hearthwatch household show",
+        "household",
+        "not-found",
+    )
 
 
 @pytest.fixture
