@@ -7,6 +7,7 @@ import bisect
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 #: Some KB each; far more than any list of the latest shows.
 MOST_KEPT: Final = 20_000
 _PAUSE_SECONDS: Final = 2.0
+_CATCH_UP_SECONDS: Final = 20.0
 
 Place = tuple[int, int, int]
 """Where a warning stands: the broker's time in ms, partition, offset; the same for every reader."""
@@ -58,17 +60,17 @@ class RecentWarnings:
         self._task: asyncio.Task[None] | None = None
         self.caught_up = asyncio.Event()
         """Set once everything is here that stood on the topic when it was first reached."""
-        self.changed = asyncio.Event()
-        """Set with each warning that comes; for tests, which clear it."""
 
     async def __aenter__(self) -> Self:
-        """Begin to follow.
+        """Begin to follow; what stands on the topic already is here then, unless that takes too long.
 
         Raises:
             TransportError: no broker answers, or the topic is missing.
         """
         consumer, ends = await self._opened()
         self._task = asyncio.create_task(self._follow(consumer, ends))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.caught_up.wait(), _CATCH_UP_SECONDS)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -92,10 +94,9 @@ class RecentWarnings:
         bisect.insort(self._kept, Recent(place, warning), key=_place)
         if len(self._kept) > self._most:
             del self._kept[: len(self._kept) - self._most]
-        self.changed.set()
 
     async def _opened(self) -> tuple[Any, dict[Any, int]]:
-        """A consumer that stands before the latest records, and where the topic ends now."""
+        """A consumer that stands before the latest records, and the ends of the partitions that have any."""
         consumer = await started(
             aiokafka.AIOKafkaConsumer(**self._kafka, enable_auto_commit=False, auto_offset_reset="latest"),
             self._kafka,
@@ -115,7 +116,10 @@ class RecentWarnings:
             first = await consumer.beginning_offsets(partitions)
             ends: dict[Any, int] = await consumer.end_offsets(partitions)
             for one in partitions:
-                consumer.seek(one, max(first[one], ends[one] - self._most))
+                begin = max(first[one], ends[one] - self._most)
+                consumer.seek(one, begin)
+                if begin == ends[one]:
+                    del ends[one]
         except (KafkaError, OSError) as error:
             await consumer.stop()
             raise TransportError(f"the topic {WARNINGS} cannot be read: {error}") from error
@@ -125,7 +129,7 @@ class RecentWarnings:
         return consumer, ends
 
     async def _follow(self, consumer: Any, ends: dict[Any, int]) -> None:
-        waits = {one for one, end in ends.items() if end > 0}
+        waits = set(ends)
         while True:
             try:
                 await self._read(consumer, waits, ends)

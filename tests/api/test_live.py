@@ -393,3 +393,27 @@ def test_what_it_cannot_start_with_is_said_in_a_line(town: Town, given: dict[str
     assert found.returncode == 2
     assert said in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_another_api_shows_the_same_warnings_at_once(town: Town, here: Client) -> None:
+    opened(town, "T1", HERE)
+    until = time.monotonic() + DEADLINE_SECONDS
+    while "T1-1" not in [one["id"] for one in here.get("/v1/warnings").json()["warnings"]]:
+        assert time.monotonic() < until
+    process = subprocess.Popen(
+        [*town.program, "api", "--port", "0"], env=town.environment, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    try:
+        url = next(
+            line.rsplit(" ", 1)[1] for line in iter(process.stderr.readline, "") if "is at http" in line
+        )
+        token = {"Authorization": f"Bearer {town.token('anna', 'community', HERE)}"}
+        other = httpx.get(f"{url.strip()}/v1/warnings", params={"limit": 500}, headers=token, timeout=60)
+        assert other.json() == here.get("/v1/warnings", limit=500).json()
+        process.terminate()
+        assert process.wait(DEADLINE_SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()

@@ -189,10 +189,12 @@ def opened(town: Town, household: str, community: str | None, level: str = "oran
 
 
 def read_events(lines: Iterator[str], count: int) -> list[dict[str, str]]:
-    """So many server-sent events, each by its fields; comments are passed over."""
+    """So many server-sent events, each by its fields; comments are passed over, but not for ever."""
+    until = time.monotonic() + DEADLINE_SECONDS
     found: list[dict[str, str]] = []
     event: dict[str, str] = {}
     for line in lines:
+        assert time.monotonic() < until, f"only {found} came"
         name, _, value = line.partition(": ")
         if name:
             event[name] = value
