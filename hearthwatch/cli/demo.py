@@ -19,10 +19,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from hearthwatch.casework_files import casebook
 from hearthwatch.connections import kafka_connection
+from hearthwatch.demo.helping import Messages
 from hearthwatch.demo.play import Play
 from hearthwatch.demo.screen import Lines, Screen
-from hearthwatch.demo.servers import DemoServers
+from hearthwatch.demo.servers import CHANNELS, DemoServers
 from hearthwatch.demo.summary import Result, print_summary
 from hearthwatch.demo.tally import Tally
 from hearthwatch.demo.timeline import read_timeline
@@ -45,11 +47,12 @@ def demo(keep: bool, lang: Language, as_json: bool) -> None:
 
     Starts Kafka, Valkey and the workers on free ports, with data in a folder of their own; publishes what
     happened to 103 synthetic patients, a made-up district and eight families whose stories are told in
-    examples/stories, one simulated day after the other; shows the warnings as they come; and stops
-    everything. What was sent is real work: nothing is shown that did not come back over Kafka.
+    examples/stories, one simulated day after the other; shows the warnings as they come, the alerts that go
+    out, and what staff do for two of the families until they are helped; and stops everything. What was sent
+    is real work: nothing is shown that did not come back over Kafka.
 
-    Exit status 0 if every story came out as told and every bad event ended in the dead letters with its
-    reason, 1 otherwise.
+    Exit status 0 if every story and all help came out as told and every bad event ended in the dead letters
+    with its reason, 1 otherwise.
     """
     words = WORDS[lang]
     began = time.monotonic()
@@ -89,9 +92,10 @@ def _played(
         # What will happen is put together while the servers start.
         with ThreadPoolExecutor(1) as beside:
             starting = beside.submit(servers.up)
-            timeline = read_timeline(catalog)
+            book = casebook(settings, catalog, policy)
+            timeline = read_timeline(catalog, book)
             starting.result()
-    tally = Tally(timeline, policy)
+    tally = Tally(timeline, policy, book)
     ready = words["ready"].format(seconds=time.monotonic() - began, households=len(timeline.households))
     console.print(Text(ready))
     lines = Lines(tally, language)
@@ -101,6 +105,7 @@ def _played(
         policy,
         timeline,
         tally,
+        Messages(servers.folder, CHANNELS),
         on_day=(lambda: None) if is_live or quiet else lines.day,
         began=began,
     )
@@ -111,7 +116,7 @@ def _played(
         asyncio.run(play.run())
     dead_letters = Counter(one.reason or "" for one in read_dead_letters(kafka_connection(settings)))
     first = None if tally.first_warning is None else tally.first_warning - began
-    return Result(tally, time.monotonic() - began, first, dead_letters)
+    return Result(tally, time.monotonic() - began, first, dead_letters, play.helped)
 
 
 @contextmanager
@@ -140,6 +145,8 @@ def _print_next(
         rows = [
             (f"{told} watch --from beginning --until-quiet 2", words["next-watch"]),
             (f"{told} household show story-zhou", words["next-household"]),
+            (f"{told} case list --community 420106 --limit 10", words["next-cases"]),
+            (f"{told} case show story-zhou-1", words["next-case"]),
             (f"{told} deadletters list", words["next-deadletters"]),
             (f"{told} status", words["next-status"]),
             (f"{told} down", words["next-down"]),

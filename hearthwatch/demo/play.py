@@ -6,13 +6,18 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
+from agents.deadlines import CASE_STEPS, STEPS
 from agents.flow import Flow
+from agents.ledger import Ledger
 from agents.ticks import append_ticks, steps
 from hearthwatch.connections import kafka_arguments, kafka_connection
+from hearthwatch.demo.helping import Helped, Helpers, Messages, outcome_of
 from hearthwatch.demo.tally import Tally
 from hearthwatch.demo.timeline import Day, Timeline
+from hearthwatch.desk import Desk
 from hearthwatch.running import open_ledger
 from hearthwatch.settings import Settings
 from rules.calendar import Calendar, day_from_text
@@ -81,12 +86,25 @@ class FeedThread(threading.Thread):
         self.join(5)
 
 
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """What a play has open: to publish, to see how far the stages are, and to act as staff."""
+
+    publisher: Publisher
+    flow: Flow
+    helpers: Helpers
+
+
 class Play:
     """One run of the demo over a pipeline that is ready.
 
     Args:
+        messages: what the channels of the routes write down.
         on_day: called after each day.
         began: when the demo was started, by the monotonic clock.
+
+    Attributes:
+        helped: in the end, how the help of each story came out.
     """
 
     def __init__(
@@ -96,6 +114,7 @@ class Play:
         policy: Policy,
         timeline: Timeline,
         tally: Tally,
+        messages: Messages,
         *,
         on_day: Callable[[], None] = lambda: None,
         began: float | None = None,
@@ -105,10 +124,13 @@ class Play:
         self._policy = policy
         self._timeline = timeline
         self._tally = tally
+        self._messages = messages
         self._on_day = on_day
         self._end = (time.monotonic() if began is None else began) + END_SECONDS
         self._steps = steps(catalog)
+        self._case_steps = CASE_STEPS if settings.routes is not None else STEPS
         self._rejected = 0
+        self.helped: tuple[Helped, ...] = ()
 
     async def run(self) -> None:
         """Play to the end.
@@ -125,30 +147,37 @@ class Play:
         )
         try:
             await ledger.open()
-            feed.start()
-            for day in self._timeline.before:
-                await self._live([day], publisher, flow)
-            await self._days(publisher, flow)
-            # Time goes on after the last event: what only fades or runs out shows itself now.
-            await append_ticks(
-                day_from_text(self._timeline.until.isoformat()),
-                kafka=kafka_arguments(settings),
-                ledger=ledger,
-                catalog=self._catalog,
-                calendar=Calendar(self._policy.timezone),
-                timeout_seconds=_THROUGH_SECONDS,
-            )
-            ends = await flow.ends([WARNINGS])
-            await asyncio.to_thread(feed.finish, {number: end for (_, number), end in ends.items()}, 20.0)
-            self._tally.reached(self._timeline.until.isoformat(), events=0, days=0, rejected=self._rejected)
-            self._on_day()
+            async with Desk.open(settings) as desk:
+                feed.start()
+                await self._run(_Reach(publisher, flow, Helpers(desk)), ledger, feed)
         finally:
             feed.leave()
             await asyncio.to_thread(publisher.close)
             await flow.close()
             await ledger.close()
 
-    async def _days(self, publisher: Publisher, flow: Flow) -> None:
+    async def _run(self, reach: _Reach, ledger: Ledger, feed: FeedThread) -> None:
+        settings = self._settings
+        for day in self._timeline.before:
+            await self._live([day], reach)
+        await self._days(reach)
+        # Time goes on after the last event: what only fades or runs out shows itself now.
+        await append_ticks(
+            day_from_text(self._timeline.until.isoformat()),
+            kafka=kafka_arguments(settings),
+            ledger=ledger,
+            catalog=self._catalog,
+            calendar=Calendar(self._policy.timezone),
+            timeout_seconds=_THROUGH_SECONDS,
+        )
+        await self._worked(reach.flow)
+        ends = await reach.flow.ends([WARNINGS])
+        await asyncio.to_thread(feed.finish, {number: end for (_, number), end in ends.items()}, 20.0)
+        await self._told(reach.helpers)
+        self._tally.reached(self._timeline.until.isoformat(), events=0, days=0, rejected=self._rejected)
+        self._on_day()
+
+    async def _days(self, reach: _Reach) -> None:
         days = self._timeline.days
         began = time.monotonic()
         budget = min(PLAY_SECONDS, max(LEAST_SECONDS, self._end - began))
@@ -161,13 +190,16 @@ class Play:
                     if day.told:
                         break
                     together.append(day)
-            await self._live(together, publisher, flow)
+            await self._live(together, reach)
             done += len(together)
 
-    async def _live(self, days: Sequence[Day], publisher: Publisher, flow: Flow) -> None:
+    async def _live(self, days: Sequence[Day], reach: _Reach) -> None:
         """Publish some days and wait until they are through."""
+        publisher, flow = reach.publisher, reach.flow
         waves = days[0].waves if len(days) == 1 else [[line for day in days for line in day.waves[0]]]
-        for wave in waves:
+        for number, wave in enumerate([*waves, []]):
+            if number == days[0].acts_at:
+                await self._act(days[0], reach)
             if wave:
                 await asyncio.to_thread(self._publish, wave, publisher)
                 await self._through(flow)
@@ -180,8 +212,36 @@ class Play:
             await self._through(flow)
             self._rejected = sum((await flow.ends([DEADLETTERS])).values())
         events = sum(day.events for day in days) + len(bad)
+        self._tally.alerted(self._messages.fresh(), days[-1].label)
         self._tally.reached(days[-1].label, events=events, days=len(days), rejected=self._rejected)
         self._on_day()
+
+    async def _act(self, day: Day, reach: _Reach) -> None:
+        """Let staff do what they do on a day, each thing once all before is known to everybody."""
+        for staff, act in day.acts:
+            await self._worked(reach.flow)
+            self._tally.alerted(self._messages.fresh(), day.label)
+            self._tally.acted(await reach.helpers.act(staff, act))
+            # What was found and granted goes back to the score, and may lead to another warning.
+            await self._worked(reach.flow)
+            await self._through(reach.flow)
+
+    async def _worked(self, flow: Flow) -> None:
+        """Wait until warnings are cases, and alerts are told."""
+        await self._reached(flow, self._case_steps)
+
+    async def _told(self, helpers: Helpers) -> None:
+        """See how the help of the stories came out."""
+        self._tally.alerted(self._messages.fresh(), self._timeline.until.isoformat())
+        stories = {story.household: story for story in self._timeline.stories}
+        receipts = None
+        if self._settings.routes is not None:
+            receipts = [one for message in self._messages.all for one in message.receipts]
+        helped = [
+            await outcome_of(self._settings, helpers, stories[staff.household], staff, receipts)
+            for staff in self._timeline.staff
+        ]
+        self.helped = tuple(helped)
 
     def _publish(self, lines: list[bytes], publisher: Publisher) -> None:
         self._tally.publishing(lines)
@@ -190,9 +250,13 @@ class Play:
                 raise TransportError(f"the demo's own line cannot be sent: {refused.message}: {line[:200]!r}")
 
     async def _through(self, flow: Flow) -> None:
+        """Wait until what was published has been judged."""
+        await self._reached(flow, self._steps)
+
+    async def _reached(self, flow: Flow, steps: Sequence[tuple[str, Sequence[str]]]) -> None:
         try:
             async with asyncio.timeout(_THROUGH_SECONDS):
-                await flow.through(self._steps)
+                await flow.through(steps)
         except TimeoutError:
             raise TransportError(
                 f"the stages did not get through a day in {_THROUGH_SECONDS:.0f} s: see the workers' logs in "

@@ -10,7 +10,9 @@ from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from hearthwatch.demo.tally import StoryOutcome, Tally
+from hearthwatch.demo.help_text import HelpText, title_of
+from hearthwatch.demo.helping import Message
+from hearthwatch.demo.tally import News, StoryOutcome, Tally
 from hearthwatch.demo.words import WORDS
 from hearthwatch.warning_style import level_style
 from hearthwatch.warning_text import Language, done_text, level_text, reason_text
@@ -21,6 +23,7 @@ _BAR_WIDTH = 24
 _LEVELS_WIDTH = _TITLE_WIDTH + 6 + _BAR_WIDTH
 _GAP = 3
 _WIDE = 110
+_MOST_NEWS = 5
 
 
 class Screen:
@@ -30,6 +33,7 @@ class Screen:
         self._tally = tally
         self._language = language
         self._words = WORDS[language]
+        self._help = HelpText(tally.policy, tally.book, language)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         with self._tally.lock:
@@ -47,8 +51,9 @@ class Screen:
             ]
         else:
             middle = [*levels, Text(), *stories]
-        newest = self._newest(max(3, height - len(middle) - 7), width)
-        return Group(self._head(width), Text(), *middle, Text(), *newest)
+        news = self._news(_MOST_NEWS, width)
+        newest = self._newest(max(3, height - len(middle) - len(news) - 8), width)
+        return Group(self._head(width), Text(), *middle, Text(), *news, Text(), *newest)
 
     def _head(self, width: int) -> Group:
         tally, words = self._tally, self._words
@@ -97,6 +102,18 @@ class Screen:
             return "  " + self._words["waiting"], "dim"
         return "  " + self._words["of"].format(seen=outcome.seen, expected=expected), "yellow"
 
+    def _news(self, count: int, width: int) -> list[Text]:
+        """What staff did and were told, the latest last; as many lines from the beginning on."""
+        lines = [Text(self._words["help"], style="bold")]
+        for one in list(self._tally.news)[-count:]:
+            style = "yellow" if isinstance(one.what, Message) else "green"
+            line = Text.assemble(
+                (f"{one.day}  ", "dim"), set_cell_size(_name(one), 13), (self._help.news(one.what), style)
+            )
+            line.truncate(width, overflow="ellipsis")
+            lines.append(line)
+        return _filled(lines, count + 1)
+
     def _newest(self, count: int, width: int) -> list[Text]:
         lines = [Text(self._words["newest"], style="bold")]
         for record in list(self._tally.newest)[-count:]:
@@ -126,6 +143,8 @@ class Lines:
         self._tally = tally
         self._language = language
         self._words = WORDS[language]
+        self._help = HelpText(tally.policy, tally.book, language)
+        self._news = 0
         self._began = time.monotonic()
         self._said = ""
         self._stories = {story.household: 0 for story in tally.timeline.stories}
@@ -136,6 +155,10 @@ class Lines:
             fresh = [
                 one for one in self._tally.newest if one.number > self._stories.get(one.household, 1 << 62)
             ]
+            # The deque forgets the oldest; a day has fewer than it holds.
+            total = self._tally.news_total
+            news = list(self._tally.news)[-(total - self._news) :] if total > self._news else []
+            self._news = total
             span = self._tally.day[:4] if "Q" in self._tally.day else self._tally.day[:7]
             new_span = span != self._said
             self._said = span
@@ -149,6 +172,8 @@ class Lines:
                 f"  {data['day']} {level}: {done_text(record.message['type'], self._language)} "
                 f"{record.household}: {why}"
             )
+        for one in news:
+            click.echo(f"  {one.day} {_name(one)}: {self._help.news(one.what)}")
         if new_span:
             click.echo(head)
 
@@ -159,6 +184,10 @@ class Lines:
             f"{tally.events.total:,} {words['events']}  "
             f"{tally.warnings.total:,} {words['warnings']}  {tally.rejected} {words['rejected']}"
         )
+
+
+def _name(news: News) -> str:
+    return title_of(news.household.removeprefix("story-"))
 
 
 def _filled(lines: list[Text], count: int) -> list[Text]:

@@ -21,6 +21,9 @@ from streams.errors import StartError
 _KEPT: Final = {"HEARTHWATCH_JARS_DIR", "HEARTHWATCH_MAVEN_REPOSITORY", "HEARTHWATCH_LOG_LEVEL"}
 #: Few partitions: a small district on a small machine.
 _SIZES: Final = {"life": 1, "person": 4, "household": 4, "warnings": 2, "case": 2, "alerts": 1}
+ROUTES: Final = Path(__file__).resolve().parents[2] / "examples/routes/demo.yaml"
+#: The channels of these routes.
+CHANNELS: Final = ("mail", "hook", "desk")
 _START_SECONDS: Final = 180.0
 _STOP_SECONDS: Final = 120.0
 
@@ -35,6 +38,7 @@ class DemoServers:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.config = folder / "demo.toml"
+        self.routes = folder / "routes.yaml"
         self._environment = {
             name: value for name, value in os.environ.items() if not name.startswith(PREFIX) or name in _KEPT
         }
@@ -61,6 +65,9 @@ class DemoServers:
             **{f"{stage}_metrics_port": 0 for stage in ("forward", "cases", "dispatch")},
             **{f"{name}_partitions": count for name, count in _SIZES.items()},
         }
+        # Channels that are files: into our own folder.
+        routes = ROUTES.read_text(encoding="utf-8").replace("path: ./", f"path: {self.folder}/")
+        self.routes.write_text(routes, encoding="utf-8")
         # A JSON text or number is a TOML one.
         text = "".join(f"{name} = {json.dumps(value)}\n" for name, value in rows.items())
         self.config.write_text(

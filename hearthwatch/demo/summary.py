@@ -11,6 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from casework.stories.judged import household_of
+from hearthwatch.demo.help_text import HelpText
+from hearthwatch.demo.helping import Helped
 from hearthwatch.demo.tally import StoryOutcome, Tally
 from hearthwatch.demo.words import WORDS
 from hearthwatch.warning_style import level_style
@@ -26,12 +29,14 @@ class Result:
         seconds: how long it took, start and play together.
         first_warning_seconds: from the start to the first warning.
         dead_letters: reason to number, as they stand on the topic.
+        helped: how the help of the stories came out.
     """
 
     tally: Tally
     seconds: float
     first_warning_seconds: float | None
     dead_letters: Counter[str]
+    helped: tuple[Helped, ...]
 
     @property
     def outcomes(self) -> list[StoryOutcome]:
@@ -45,9 +50,12 @@ class Result:
 
     @property
     def is_good(self) -> bool:
-        """Whether every story and every dead letter came out as it should."""
+        """Whether every story, all help and every dead letter came out as it should."""
         return (
-            all(one.is_as_told for one in self.outcomes) and self.dead_letters == self.expected_dead_letters
+            all(one.is_as_told for one in self.outcomes)
+            and all(one.is_as_told for one in self.helped)
+            and len(self.helped) == len(self.tally.timeline.staff)
+            and self.dead_letters == self.expected_dead_letters
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -81,6 +89,24 @@ class Result:
                 }
                 for one in self.outcomes
             ],
+            "alerts": tally.alerts,
+            "alert_messages": dict(sorted(tally.messages.items())),
+            "acts": tally.acts,
+            "help": [self._help_as_json(one) for one in self.helped],
+        }
+
+    def _help_as_json(self, helped: Helped) -> dict[str, Any]:
+        case = household_of(helped.staff.household, helped.outcome.events).last
+        return {
+            "story": helped.story.id,
+            "case": None if case is None else case.id,
+            "closed": None if case is None else case.code,
+            "measures": [] if case is None else [one.id for one in case.measures if one.state == "delivered"],
+            "commitment": None if case is None or case.commitment is None else case.commitment.state,
+            "alerts": [one.kind for one in helped.staff.alerts],
+            "in_words": HelpText(self.tally.policy, self.tally.book, "en").family(helped),
+            "as_told": helped.is_as_told,
+            "problems": list(helped.problems),
         }
 
 
@@ -114,6 +140,8 @@ def print_summary(result: Result, language: Language, console: Console) -> None:
         console.print(Text(f"  {told}", style="red"))
     console.print()
     _print_stories(result.outcomes, words, language, console)
+    console.print()
+    _print_help(result, words, language, console)
 
 
 def _levels(result: Result, language: Language) -> Text:
@@ -145,6 +173,23 @@ def _print_stories(
     for one in wrong:
         for problem in one.problems:
             console.print(Text(f"  {one.story.id}: {problem}", style="red"))
+
+
+def _print_help(result: Result, words: dict[str, str], language: Language, console: Console) -> None:
+    tally, texts = result.tally, HelpText(result.tally.policy, result.tally.book, language)
+    is_good = all(one.is_as_told for one in result.helped)
+    style = "bold green" if is_good else "bold red"
+    console.print(Text(words["helped-good" if is_good else "helped-bad"], style=style))
+    for one in result.helped:
+        mark = Text("✓ ", style="green") if one.is_as_told else Text("✗ ", style="red")
+        console.print(Text.assemble(" ", mark, texts.family(one)))
+        for problem in one.problems:
+            console.print(Text(f"  {one.story.id}: {problem}", style="red"))
+    if not tally.messages:
+        return
+    channels = words["comma"].join(f"{count} {channel}" for channel, count in tally.messages.most_common())
+    told = words["alerts"].format(alerts=tally.alerts, messages=tally.messages.total(), channels=channels)
+    console.print(Text(f"   {told}"))
 
 
 def _expectation(story: Story, words: dict[str, str], language: Language) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from casework.cases.book import Book
+from hearthwatch.demo.helping import Did, Message
 from hearthwatch.demo.timeline import Timeline
 from rules.policy import Policy
 from streams.stories import Story, differences
@@ -59,12 +61,28 @@ class StoryOutcome:
         return not self.problems
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What was done for a household of a story, or told of it."""
+
+    day: str
+    household: str
+    what: Did | Message
+
+
 @dataclass(slots=True)
 class Tally:
-    """Everything that the screen shows; guarded by ``lock``."""
+    """Everything that the screen shows; guarded by ``lock``.
+
+    Attributes:
+        news: what staff did and were told about the stories, the latest last. news_total: so many so far.
+        messages: that went out, by channel. alerts: that they told; one may tell several.
+        acts: how many things staff have done.
+    """
 
     timeline: Timeline
     policy: Policy
+    book: Book
     day: str = ""
     done_days: int = 0
     rejected: int = 0
@@ -76,6 +94,11 @@ class Tally:
     by_level: Counter[str] = field(default_factory=Counter)
     latencies_ms: list[float] = field(default_factory=list)
     first_warning: float | None = None
+    news: deque[News] = field(default_factory=lambda: deque(maxlen=NEWEST))
+    news_total: int = 0
+    messages: Counter[str] = field(default_factory=Counter)
+    alerts: int = 0
+    acts: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     _published: dict[tuple[str, str, str], float] = field(default_factory=dict)
     _of_stories: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -105,6 +128,26 @@ class Tally:
             self.warnings.add(len(records))
             for record in records:
                 self._one(record)
+
+    def acted(self, did: Did) -> None:
+        """Somebody did something, and was answered."""
+        with self.lock:
+            self.acts += 1
+            self._add(News(did.act.day, did.staff.household, did))
+
+    def alerted(self, messages: Sequence[Message], day: str) -> None:
+        """Messages went out, on the way to a day."""
+        with self.lock:
+            for message in messages:
+                self.messages[message.channel] += 1
+                self.alerts += len(message.alerts)
+                about = {str(one["case"]).rpartition("-")[0] for one in message.alerts}
+                for household in sorted(about & set(self._of_stories)):
+                    self._add(News(day, household, message))
+
+    def _add(self, news: News) -> None:
+        self.news_total += 1
+        self.news.append(news)
 
     def _one(self, record: WarningRecord) -> None:
         data = record.message["data"]

@@ -1,4 +1,5 @@
-"""What happens in the demo, and when: synthetic patients, a made-up district, eight stories, some bad events.
+"""What happens in the demo, and when: synthetic patients, a made-up district, eight stories
+with those who help, some bad events.
 
 The years before the stories run by a quarter at a time. From then on one simulated day follows the other, and
 within a day a story's events follow one another, because what a family's departments send arrives on topics
@@ -12,9 +13,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
+from casework.cases.book import Book
+from casework.stories.acts import Act, Staff
+from hearthwatch.demo.helping import staff_of
 from streams.catalog import JOINED, REGISTERED, Catalog
 from streams.district import District, district_lines
 from streams.errors import InputError
@@ -48,12 +53,17 @@ class Day:
     Attributes:
         label: ``2023-03-05``, or ``2016-Q3`` for a quarter.
         waves: lines that may arrive together; each wave after the one before is through.
+        acts: what staff do on this day.
+        acts_at: how many waves come before that: those of the stories. What else happens comes behind, so
+            that the clock of dispatch, which is one for the district, is not ahead of them.
         told: whether a story says something on this day, so that it must not be merged with another.
     """
 
     label: str
     waves: list[list[bytes]] = field(default_factory=lambda: [[]])
     bad: list[BadEvent] = field(default_factory=list)
+    acts: list[tuple[Staff, Act]] = field(default_factory=list)
+    acts_at: int = 0
     told: bool = False
 
     @property
@@ -70,7 +80,9 @@ class Timeline:
         before: the years before, by quarter.
         days: the days that are told one by one.
         until: the last day; ticks lead there.
+        stories: with the warnings that are expected with their staff at work.
         households: ids of all that are registered.
+        staff: who helps, of the stories that tell of them.
     """
 
     before: list[Day]
@@ -78,6 +90,7 @@ class Timeline:
     until: date
     stories: tuple[Story, ...]
     households: frozenset[str]
+    staff: tuple[Staff, ...] = ()
 
     @property
     def events(self) -> int:
@@ -90,8 +103,11 @@ class Timeline:
         return [one for day in self.days for one in day.bad]
 
 
-def read_timeline(catalog: Catalog, examples: Path = EXAMPLES) -> Timeline:
+def read_timeline(catalog: Catalog, book: Book, examples: Path = EXAMPLES) -> Timeline:
     """Put the demo together.
+
+    Args:
+        book: that cases are worked by, with the words of a catalogue of assistance.
 
     Raises:
         InputError: the examples are not there, or faulty.
@@ -100,7 +116,8 @@ def read_timeline(catalog: Catalog, examples: Path = EXAMPLES) -> Timeline:
         raise InputError(
             f"{examples}: the demo needs the folder `examples` of a clone: run scripts/demo there"
         )
-    stories = read_stories(examples / "stories", catalog)
+    stories = tuple(story.when_helped() for story in read_stories(examples / "stories", catalog))
+    staff = staff_of(stories, book)
     begins = date.fromisoformat(min(story.begins for story in stories))
     until = date.fromisoformat(max(story.until for story in stories))
     length = (until - begins).days
@@ -118,11 +135,11 @@ def read_timeline(catalog: Catalog, examples: Path = EXAMPLES) -> Timeline:
             households.add(event["data"]["household"])
         span, table = (_quarter(day), before) if day < begins.isoformat() else (day, days)
         table.setdefault(span, Day(span)).waves[0].append(line)
-    _tell(stories, days)
+    tell(stories, staff, days)
     ordered = [days[label] for label in sorted(days)]
     _spoil(ordered, catalog)
     return Timeline(
-        [before[label] for label in sorted(before)], ordered, until, stories, frozenset(households)
+        [before[label] for label in sorted(before)], ordered, until, stories, frozenset(households), staff
     )
 
 
@@ -130,8 +147,8 @@ def _quarter(day: str) -> str:
     return f"{day[:4]}-Q{(int(day[5:7]) + 2) // 3}"
 
 
-def _tell(stories: Iterable[Story], days: dict[str, Day]) -> None:
-    """Put the stories' lines on their days, one of each story in a wave."""
+def tell(stories: Iterable[Story], staff: Iterable[Staff], days: dict[str, Day]) -> None:
+    """Put the stories' lines on their days, one of each story in a wave, and then what staff do."""
     by_day: dict[str, list[list[bytes]]] = defaultdict(list)
     for story in stories:
         lines: dict[str, list[bytes]] = defaultdict(list)
@@ -142,11 +159,16 @@ def _tell(stories: Iterable[Story], days: dict[str, Day]) -> None:
     for label, told in by_day.items():
         day = days.setdefault(label, Day(label))
         day.told = True
-        while len(day.waves) < max(map(len, told)):
-            day.waves.append([])
-        for of_day in told:
-            for wave, line in zip(day.waves, of_day, strict=False):
-                wave.append(line)
+        waves = [[line for line in wave if line is not None] for wave in zip_longest(*told, fillvalue=None)]
+        day.waves = [*waves, *filter(None, day.waves)]
+        day.acts_at = len(waves)
+    for acting in staff:
+        for act in acting.acts:
+            day = days.setdefault(act.day, Day(act.day, told=True))
+            day.told = True
+            day.acts.append((acting, act))
+    for day in days.values():
+        day.acts.sort(key=lambda pair: pair[1].at)
 
 
 def _spoil(days: Sequence[Day], catalog: Catalog) -> None:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from casework.cases.book import Book
+from casework.stories.judged import Outcome, differences_in_help
+from casework.stories.told import tell
+from hearthwatch.casework_files import casebook
+from hearthwatch.demo.help_text import HelpText
+from hearthwatch.demo.helping import Did, Helped, Message, Messages
 from hearthwatch.demo.screen import Lines, Screen
 from hearthwatch.demo.summary import Result, print_summary
 from hearthwatch.demo.tally import Rate, Tally
@@ -16,6 +24,9 @@ from hearthwatch.demo.timeline import Timeline, read_timeline
 from hearthwatch.demo.words import WORDS
 from hearthwatch.settings import load_settings
 from hearthwatch.warning_text import Language
+from rules.backtest import Backtest
+from rules.calendar import day_from_text
+from rules.compile import compile_policy
 from rules.policy import Policy
 from rules.policy_file import read_policy
 from streams.catalog import Catalog
@@ -37,13 +48,31 @@ def policy(catalog: Catalog) -> Policy:
 
 
 @pytest.fixture(scope="module")
-def timeline(catalog: Catalog) -> Timeline:
-    return read_timeline(catalog)
+def book(catalog: Catalog, policy: Policy) -> Book:
+    return casebook(load_settings(), catalog, policy)
+
+
+@pytest.fixture(scope="module")
+def timeline(catalog: Catalog, book: Book) -> Timeline:
+    return read_timeline(catalog, book)
 
 
 @pytest.fixture
-def tally(timeline: Timeline, policy: Policy) -> Tally:
-    return Tally(timeline, policy)
+def tally(timeline: Timeline, policy: Policy, book: Book) -> Tally:
+    return Tally(timeline, policy, book)
+
+
+@pytest.fixture(scope="module")
+def helped(timeline: Timeline, policy: Policy, catalog: Catalog, book: Book) -> tuple[Helped, ...]:
+    """The help of the stories as it comes out without servers."""
+    stories = {story.household: story for story in timeline.stories}
+    found = []
+    for staff in timeline.staff:
+        told = tell(stories[staff.household], staff, book, compile_policy(policy, catalog))
+        seen = Outcome(told.events, told.alerts, told.back, told.suggested)
+        problems = differences_in_help(staff, seen)
+        found.append(Helped(stories[staff.household], staff, seen, tuple(problems)))
+    return tuple(found)
 
 
 def warning(household: str, number: int, level: str | None, **data: Any) -> WarningRecord:
@@ -67,6 +96,11 @@ def warning(household: str, number: int, level: str | None, **data: Any) -> Warn
     record = read_warning(json.dumps(body).encode(), seen_seconds=1000.5)
     assert record is not None
     return record
+
+
+def message(key: str, case: str, kind: str = "raised", channel: str = "mail") -> Message:
+    alert = {"id": f"{case}-1-{kind}", "case": case, "kind": kind, "level": "blue"}
+    return Message(key, channel, "community-007003", "alerts", (alert,), "told")
 
 
 def test_every_line_but_the_bad_ones_is_accepted(timeline: Timeline, catalog: Catalog) -> None:
@@ -124,9 +158,35 @@ def test_days_and_quarters_are_in_order_and_no_story_speaks_before_its_day(timel
     assert timeline.until.isoformat() == max(story.until for story in timeline.stories)
 
 
-def test_the_demo_without_its_examples_says_what_to_do(catalog: Catalog, tmp_path: Any) -> None:
+def test_what_staff_do_comes_after_the_stories_and_before_everybody_else(timeline: Timeline) -> None:
+    of_stories = {line for story in timeline.stories for line in story.lines}
+    for day in timeline.days:
+        for number, wave in enumerate(day.waves):
+            assert not day.told or number >= day.acts_at or set(wave) <= of_stories
+            assert number < day.acts_at or not set(wave) & of_stories
+        times = [act.at for _, act in day.acts]
+        assert times == sorted(times)
+        assert {act.day for _, act in day.acts} <= {day.label}
+        assert day.told or not day.acts
+    acts = [act for day in timeline.days for _, act in day.acts]
+    assert len(acts) == sum(len(staff.acts) for staff in timeline.staff) > 30
+    assert {staff.household for staff in timeline.staff} == {"story-zhou", "story-wang-fuhong"}
+
+
+def test_an_event_of_a_day_comes_before_the_acts_of_that_day(timeline: Timeline) -> None:
+    """Acts are played behind a day's events of the stories, so none of these may be later."""
+    for story in timeline.stories:
+        for staff in timeline.staff:
+            if staff.household != story.household:
+                continue
+            for act in staff.acts:
+                same = [arrival for arrival in story.arrivals if arrival.startswith(act.day)]
+                assert all(instant_ms(arrival.replace("+", ":00+")) * 1000 < act.at for arrival in same)  # type: ignore[operator]
+
+
+def test_the_demo_without_its_examples_says_what_to_do(catalog: Catalog, book: Book, tmp_path: Any) -> None:
     with pytest.raises(InputError, match="needs the folder `examples`"):
-        read_timeline(catalog, tmp_path)
+        read_timeline(catalog, book, tmp_path)
 
 
 def test_latency_is_from_publishing_the_cause_to_seeing_the_warning(
@@ -173,11 +233,13 @@ def test_the_screen_fits_its_width(tally: Tally, language: Language, width: int)
     tally.reached("2024-05-11", events=100, days=3, rejected=1)
     entries = [{"indicator": one.id, "points": 3} for one in tally.policy.indicators[:5]]
     tally.warned([warning("story-zhou", 1, "blue", because=entries)])
+    tally.alerted([message("m1", "story-zhou-1")], "2024-05-11")
     console = Console(width=width, height=40, record=True, file=None, force_terminal=True)
     with console.capture() as captured:
         console.print(Screen(tally, language))
     shown = captured.get()
     assert WORDS[language]["stories"] in shown
+    assert WORDS[language]["help"] in shown
     assert "story-zhou" in shown
 
 
@@ -194,9 +256,11 @@ def test_plain_lines_tell_a_storys_warning_once(tally: Tally, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_the_summary_says_which_story_went_wrong(tally: Tally, language: Language) -> None:
+def test_the_summary_says_which_story_went_wrong(
+    tally: Tally, helped: tuple[Helped, ...], language: Language
+) -> None:
     expected = Counter(one.reason for one in tally.timeline.bad)
-    result = Result(tally, 60.0, 20.0, expected)
+    result = Result(tally, 60.0, 20.0, expected, helped)
     assert not result.is_good
     console = Console(width=150, force_terminal=False)
     with console.capture() as captured:
@@ -211,3 +275,130 @@ def test_the_summary_says_which_story_went_wrong(tally: Tally, language: Languag
 
 def test_both_languages_have_the_same_words() -> None:
     assert set(WORDS["en"]) == set(WORDS["zh"])
+
+
+# -- help ----------------------------------------------------------------------------------------------
+def good(tally: Tally, policy: Policy, catalog: Catalog, book: Book) -> None:
+    """Let every story come out as told."""
+    rules = compile_policy(policy, catalog)
+    for story in tally.timeline.stories:
+        staff = next((one for one in tally.timeline.staff if one.household == story.household), None)
+        if staff is not None:
+            warnings = tell(story, staff, book, rules).warnings
+        else:
+            backtest = Backtest(catalog, policy, rules)
+            for number, line in enumerate(story.lines, start=1):
+                backtest.feed(number, line)
+            backtest.finish(day_from_text(story.until))
+            warnings = [json.loads(one.body) for one in backtest.warnings]
+        records = [read_warning(json.dumps(body).encode(), seen_seconds=1.0) for body in warnings]
+        tally.warned([record for record in records if record is not None])
+
+
+def test_a_demo_is_good_only_if_both_families_were_helped(
+    tally: Tally, helped: tuple[Helped, ...], policy: Policy, catalog: Catalog, book: Book
+) -> None:
+    dead = Counter(one.reason for one in tally.timeline.bad)
+    good(tally, policy, catalog, book)
+    assert Result(tally, 60.0, 20.0, dead, helped).is_good
+    assert not Result(tally, 60.0, 20.0, dead, helped[:1]).is_good
+    worse = replace(helped[0], problems=("act 2 was not answered",))
+    result = Result(tally, 60.0, 20.0, dead, (worse, helped[1]))
+    assert not result.is_good
+    console = Console(width=150, force_terminal=False)
+    with console.capture() as captured:
+        print_summary(result, "en", console)
+    assert "wang-fuhong: act 2 was not answered" in captured.get()
+    (first, second) = result.as_json()["help"]
+    assert (first["as_told"], second["as_told"]) == (False, True)
+    assert second["measures"] == ["supplementary-insurance", "tutoring", "dibao"]
+    assert (first["commitment"], second["closed"]) == ("fulfilled", "helped")
+
+
+def test_a_family_s_help_is_told_in_a_sentence(
+    helped: tuple[Helped, ...], policy: Policy, book: Book
+) -> None:
+    english, chinese = HelpText(policy, book, "en"), HelpText(policy, book, "zh")
+    assert [english.family(one) for one in helped] == [
+        (
+            "Wang Fuhong: warned 2024-04-09, visited 2024-04-10, commitment signed 2024-05-20, psychological "
+            "comfort + temporary aid at once + medical assistance, papers 2024-06-12, closed: helped"
+        ),
+        (
+            "Zhou: warned 2024-05-11, visited 2024-05-13, supplementary medical insurance + two student "
+            "volunteers + dibao, closed: helped"
+        ),
+    ]
+    assert chinese.family(helped[1]) == (
+        "Zhou: 2024-05-11 预警，2024-05-13 走访，补充医疗保险 + 两名大学生志愿者 + 低保，结案：已帮扶"
+    )
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_act_and_message_of_the_stories_has_words(
+    helped: tuple[Helped, ...], policy: Policy, book: Book, language: Language
+) -> None:
+    texts = HelpText(policy, book, language)
+    for one in helped:
+        answers = {event["data"]["command"]: event for event in one.outcome.events}
+        for act in one.staff.acts:
+            line = texts.news(Did(one.staff, act, answers[act.id(one.staff.household)]))
+            assert line.startswith(f"{act.by.id} ")
+            assert act.by.id != line.strip()
+    told = texts.news(message("m", "story-zhou-1"))
+    assert "community-007003" in told
+    assert "mail" in told
+
+
+def test_an_act_that_was_refused_is_shown_with_its_reason(
+    helped: tuple[Helped, ...], policy: Policy, book: Book
+) -> None:
+    staff = helped[0].staff
+    event = {"type": "case.refused", "data": {"details": {"reason": "stale", "message": "look again"}}}
+    told = HelpText(policy, book, "en").news(Did(staff, staff.acts[1], event))
+    assert told == "chen: visit: refused: stale"
+
+
+def test_messages_are_read_as_they_come_and_each_once(tmp_path: Path) -> None:
+    def line(key: str, case: str) -> str:
+        alerts = [{"id": f"{case}-1-raised", "case": case, "kind": "raised", "level": "blue"}]
+        told = {"key": key, "channel": "mail", "member": "", "team": "community-007003", "kind": "alerts"}
+        return json.dumps(told | {"alerts": alerts, "text": {"title": "t", "body": "b"}}) + "\n"
+
+    messages = Messages(tmp_path, ["mail", "hook"])
+    assert messages.fresh() == []
+    file = tmp_path / "mail.jsonl"
+    half = line("k2", "story-zhou-1")
+    file.write_text(line("k1", "story-zhou-1") + half[:20], "utf-8")
+    assert [one.key for one in messages.fresh()] == ["k1"]
+    with file.open("a", encoding="utf-8") as more:
+        more.write(half[20:] + line("k1", "story-zhou-1"))
+    assert [one.key for one in messages.fresh()] == ["k2"]
+    assert [one.key for one in messages.all] == ["k1", "k2"]
+    (receipt,) = messages.all[0].receipts
+    assert (receipt.alert, receipt.team, receipt.channel) == (
+        "story-zhou-1-1-raised",
+        "community-007003",
+        "mail",
+    )
+
+
+def test_the_tally_counts_what_went_out_and_shows_what_is_about_a_story(tally: Tally) -> None:
+    several = replace(
+        message("m3", "h9-1"), alerts=(*message("m", "h9-1").alerts, *message("m", "h8-1").alerts)
+    )
+    tally.alerted(
+        [message("m1", "story-zhou-1"), message("m2", "h7-1", channel="desk"), several], "2024-05-11"
+    )
+    assert tally.alerts == 4
+    assert tally.messages == {"mail": 2, "desk": 1}
+    assert [(one.day, one.household) for one in tally.news] == [("2024-05-11", "story-zhou")]
+
+
+def test_plain_lines_tell_what_is_done_once(tally: Tally, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(tally, "en")
+    tally.alerted([message("m1", "story-zhou-1")], "2024-05-11")
+    lines.day()
+    lines.day()
+    told = capsys.readouterr().out
+    assert told.count("Zhou: community-007003 is told by mail: raised Blue - watch") == 1
