@@ -105,7 +105,7 @@ def _played(
         policy,
         timeline,
         tally,
-        Messages(servers.folder, CHANNELS),
+        Messages(servers.folder, CHANNELS if settings.routes is not None else ()),
         on_day=(lambda: None) if is_live or quiet else lines.day,
         began=began,
     )

@@ -113,7 +113,11 @@ class Message:
 
 
 class Messages:
-    """Reads what the file channels of a folder wrote, as it comes; each message once, by its key."""
+    """Reads what the file channels of a folder wrote, as it comes; each message once, by its key.
+
+    Args:
+        names: of the channels; each writes ``<name>.jsonl``.
+    """
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self._places = {folder / f"{name}.jsonl": 0 for name in names}
@@ -137,6 +141,10 @@ class Messages:
                     found.append(message)
         self.all += found
         return found
+
+    def receipts(self) -> list[Receipt] | None:
+        """Who was told of what so far; None where there are no channels."""
+        return [one for message in self.all for one in message.receipts] if self._places else None
 
 
 def _message(line: dict[str, Any]) -> Message:

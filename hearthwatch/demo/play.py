@@ -234,9 +234,7 @@ class Play:
         """See how the help of the stories came out."""
         self._tally.alerted(self._messages.fresh(), self._timeline.until.isoformat())
         stories = {story.household: story for story in self._timeline.stories}
-        receipts = None
-        if self._settings.routes is not None:
-            receipts = [one for message in self._messages.all for one in message.receipts]
+        receipts = self._messages.receipts()
         helped = [
             await outcome_of(self._settings, helpers, stories[staff.household], staff, receipts)
             for staff in self._timeline.staff
