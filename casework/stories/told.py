@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from casework.alerts.alert import Alert, Resolve
 from casework.assistance.suggest import situation, suggest
 from casework.cases.book import Book
 from casework.cases.case import Household, new
@@ -33,6 +34,7 @@ class Told:
     Attributes:
         events: of ``case.events``.
         alerts: of ``alerts``; those that end an alert too.
+        alerted: the same, each with its instant in microseconds since 1970.
         back: events of civil affairs that the score was told.
         suggested: number of an act to the measures that were worth asking about after it.
         home: what is known of the household's cases in the end.
@@ -42,6 +44,7 @@ class Told:
     warnings: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     alerts: list[dict[str, Any]] = field(default_factory=list)
+    alerted: list[tuple[int, Alert | Resolve]] = field(default_factory=list)
     back: list[dict[str, Any]] = field(default_factory=list)
     suggested: dict[int, list[str]] = field(default_factory=dict)
 
@@ -115,6 +118,7 @@ class _Teller:
         told.home, effects = step(told.home, record, at=at, book=self._book)
         told.events += [_json(event.body()) for event in effects.events]
         told.alerts += [_json(alert.body()) for alert in effects.alerts]
+        told.alerted += [(at, alert.alert) for alert in effects.alerts]
         for sent in effects.feedback:
             told.back.append(_json(sent.body))
             self._feed(sent.body)
