@@ -28,6 +28,10 @@ def test_the_demo_comes_out_as_told_and_stops_everything(tmp_path: Path) -> None
     assert [story["story"] for story in told["stories"] if not story["as_told"]] == []
     assert told["rejected"] == sum(told["rejected_by_reason"].values()) == 9
     assert told["warnings"] > 50
+    assert {one["story"]: (one["closed"], one["commitment"], one["problems"]) for one in told["help"]} == {
+        "zhou": ("helped", None, []),
+        "wang-fuhong": ("helped", "fulfilled", []),
+    }
     assert told["latency_ms"]["warnings"] > 10
     status = subprocess.run(
         [sys.executable, "-m", "hearthwatch", "--config", told["config"], "status", "--json"],
