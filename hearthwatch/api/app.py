@@ -5,20 +5,16 @@ from __future__ import annotations
 import os
 from typing import Any, Final
 
-from litestar import Litestar, MediaType, Response, Router, get
+from litestar import Litestar, MediaType, Response, get
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import DefineMiddleware
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp
 
 from casework.cases.commands import MAX_BYTES
-from hearthwatch import __version__
-from hearthwatch.api import cases, changes, households, oversight, problems, warnings
+from hearthwatch.api import cases, changes, description, households, oversight, problems, warnings
 from hearthwatch.api.access import PUBLIC, ROLES, Door, may_use, with_headers
 from hearthwatch.api.measuring import CONTENT_TYPE
 from hearthwatch.api.services import Behind, Services
@@ -98,28 +94,13 @@ def make_app(services: Services) -> ASGIApp:
             HearthwatchError: problems.on_ours,
             Exception: problems.on_any,
         },
-        openapi_config=description(),
+        openapi_config=description.config(),
         request_max_body_size=MAX_BYTES // 2,  # a record of it has room for the actor
         logging_config=None,
         state=State(),
         debug=False,
     )
     return services.metrics.measured(with_headers(app))
-
-
-def description() -> OpenAPIConfig:
-    """What the description says beside the routes."""
-    return OpenAPIConfig(
-        title="hearthwatch",
-        version=__version__,
-        description="Cases, households, warnings and changes. Each caller sees only their own communities, "
-        "and every look is put on record before it is answered.",
-        openapi_router=Router("/v1", route_handlers=[], opt=dict(PUBLIC), include_in_schema=False),
-        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-        use_handler_docstrings=True,
-        components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
-        security=[{"token": []}],
-    )
 
 
 def roles_of(handler: HTTPRouteHandler) -> tuple[str, ...] | None:

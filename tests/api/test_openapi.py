@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from casework.cases.commands import DATA
 from tests.api.town import DISTRICT, HERE, Client, Town, opened
 
 
@@ -50,6 +51,19 @@ def test_it_describes_every_parameter_and_hides_what_is_ours(described: dict[str
             assert operation["description"], path
     names = {one["name"] for one in described["paths"]["/v1/cases"]["get"]["parameters"]}
     assert names == {"community", "level", "state", "overdue", "limit", "cursor"}
+
+
+def test_it_says_what_belongs_to_each_command(described: dict[str, Any]) -> None:
+    components = described["components"]
+    validator = Draft202012Validator({"$ref": "#/components/schemas/CommandAsked", "components": components})
+    good = {"command": "visit", "seen_version": 1, "data": {"outcome": "met"}}
+    assert validator.is_valid(good)
+    assert not validator.is_valid({**good, "command": "dance"})
+    assert not validator.is_valid({**good, "data": {"outcome": "perhaps"}})
+    assert not validator.is_valid({**good, "data": {"outcome": "met", "mood": "good"}})
+    assert {
+        one["properties"]["command"]["const"] for one in components["schemas"]["CommandAsked"]["oneOf"]
+    } == set(DATA)
 
 
 def test_every_routes_answers_are_what_it_describes(town: Town, described: dict[str, Any]) -> None:
