@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from casework.alerts.routes_file import read_routes
 from deploy.local import jars, kafka, valkey
 from deploy.local.stack import LEAST_FREE_BYTES
+from hearthwatch.casework_files import casebook_or_why
 from hearthwatch.connections import (
     kafka_connection,
     local_stack,
@@ -49,7 +51,7 @@ class Finding:
 
     Attributes:
         check: the link of the chain: ``settings``, ``disk``, ``stack``, ``kafka``, ``topics``, ``redis``,
-            ``clock``, ``catalog``, ``policy``.
+            ``clock``, ``catalog``, ``policy``, ``casework``.
         message: one sentence without a full stop; with several lines for the faults of a file.
         fix: what to do; empty where nothing is to be done.
     """
@@ -76,6 +78,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         count = f"{len(catalog.departments)} departments, {len(catalog.events)} event types"
         yield Finding("catalog", "ok", f"{settings.catalog}: {count}")
     yield check_policy(settings, catalog)
+    if catalog is not None:
+        yield from check_casework(settings, catalog)
     yield from check_kafka(settings, planned_topics(settings, catalog) if catalog else ())
     from hearthwatch.redis_checks import check_redis
 
@@ -164,6 +168,41 @@ def check_policy(settings: Settings, catalog: Catalog | None) -> Finding:
         )
     count = f"{len(policy.indicators)} indicators, {len(policy.levels)} levels"
     return Finding("policy", "ok", f"{settings.policy}: {count}, fits the catalogue")
+
+
+def check_casework(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+    """The book of cases, the measures and the routes, against policy and catalogue."""
+    try:
+        policy = read_policy(settings.policy, catalog)
+    except InputError:  # told by its own check
+        return
+    try:
+        book = casebook_or_why(settings, catalog, policy)
+    except InputError as error:
+        yield Finding(
+            "casework", "fail", str(error), "mend the file; `hearthwatch casebook check` reads it again"
+        )
+        return
+    if isinstance(book, str):
+        yield Finding(
+            "casework", "warn", "no cases are worked: the shipped book does not fit the policy", book
+        )
+        return
+    count = 0 if book.assistance is None else len(book.assistance.measures)
+    yield Finding("casework", "ok", f"{settings.casebook}: book {book.id}, {count} measures, fits the policy")
+    if settings.routes is None:
+        yield Finding(
+            "casework", "warn", "nobody is alerted: there are no routes", "name them in HEARTHWATCH_ROUTES"
+        )
+        return
+    try:
+        routes = read_routes(settings.routes, policy)
+    except InputError as error:
+        yield Finding(
+            "casework", "fail", str(error), "mend the file; `hearthwatch routes check` reads it again"
+        )
+        return
+    yield Finding("casework", "ok", f"{settings.routes}: {len(routes.teams)} teams are told")
 
 
 def check_kafka(settings: Settings, planned: tuple[Topic, ...]) -> Iterator[Finding]:

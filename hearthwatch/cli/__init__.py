@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "api": "hearthwatch.cli.api:api",
     "audit": "hearthwatch.cli.audit:audit",
     "backtest": "hearthwatch.cli.backtest:backtest",
+    "casebook": "hearthwatch.cli.casebook:casebook",
     "catalog": "hearthwatch.cli.catalog:catalog",
     "deadletters": "hearthwatch.cli.deadletters:deadletters",
     "demo": "hearthwatch.cli.demo:demo",

@@ -10,11 +10,13 @@ import pytest
 
 from deploy.local import Stack, free_ports
 from hearthwatch import checks, cli
-from hearthwatch.checks import Finding, check_disk, check_settings, check_stack, skew_finding
+from hearthwatch.checks import Finding, check_casework, check_disk, check_settings, check_stack, skew_finding
 from hearthwatch.redis_checks import judge
 from hearthwatch.settings import load_settings
 from streams import topics
+from streams.catalog_file import read_catalog
 from streams.kafka_clients import Connection
+from tests.docs.pages import ROOT
 
 CATALOG = Path(__file__).parents[2] / "streams" / "catalogs" / "wuchang.yaml"
 
@@ -54,14 +56,16 @@ def small_catalog(folder: Path) -> Path:
 
 
 def test_a_sound_chain_is_all_ok_once_topics_are_there(
-    on_stack: Path, capsys: pytest.CaptureFixture[str]
+    on_stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run(["topics", "create"]) == 0
     capsys.readouterr()
+    monkeypatch.setenv("HEARTHWATCH_ROUTES", str(ROOT / "examples" / "routes" / "wuchang.yaml"))
     findings = diagnose(capsys, 0)
     assert [one.check for one in findings if one.status != "ok" and one.check != "disk"] == []
     assert [one.check for one in findings] == [
-        "settings", "disk", "catalog", "policy", "kafka", "topics", "clock", "redis", "clock",
+        "settings", "disk", "catalog", "policy", "casework", "casework", "kafka", "topics", "clock", "redis",
+        "clock",
     ]  # fmt: skip
     assert "noeviction" not in only(findings, "redis").message
     assert only(findings, "kafka").message.startswith("1 broker at ")
@@ -132,6 +136,30 @@ def test_faults_of_catalogue_and_policy_are_told_with_their_places(
     findings = diagnose(capsys, 1)
     assert only(findings, "catalog").status == "fail"
     assert "not checked without a catalogue" in only(findings, "policy").message
+
+
+def test_faults_of_the_files_of_casework_are_told(
+    on_stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (quiet,) = [one for one in diagnose(capsys, 0) if one.check == "casework" and one.status != "ok"]
+    assert (quiet.status, quiet.fix) == ("warn", "name them in HEARTHWATCH_ROUTES")
+    book = on_stack / "book.yaml"
+    book.write_text("casework: x\n")
+    monkeypatch.setenv("HEARTHWATCH_CASEBOOK", str(book))
+    fault = only(diagnose(capsys, 1), "casework")
+    assert fault.status == "fail"
+    assert fault.message.startswith(f"{book}:1:1: ")
+    monkeypatch.delenv("HEARTHWATCH_CASEBOOK")
+    monkeypatch.setenv("HEARTHWATCH_ROUTES", str(book))
+    assert [one.status for one in diagnose(capsys, 1) if one.check == "casework"] == ["ok", "fail"]
+
+
+def test_a_shipped_book_that_fits_no_policy_of_ones_own_is_a_warning() -> None:
+    case = ROOT / "tests" / "conformance" / "cases" / "stories" / "e-unregistered"
+    settings = load_settings(policy=case / "policy.yaml", catalog=case / "catalog.yaml")
+    (found,) = check_casework(settings, read_catalog(settings.catalog))
+    assert found.status == "warn"
+    assert "HEARTHWATCH_CASEBOOK" in found.fix
 
 
 def test_settings_that_cannot_be_used_are_findings_too(

@@ -150,7 +150,7 @@ def worked(household: str) -> list[bytes]:
             Command(f"{name}-{version}", household, f"{household}-1", name, version, actor, "", _plain(data))
         )
         for name, data in steps
-        for version in range(1, 20)
+        for version in reversed(range(1, 20))
     ]
 
 
