@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -16,7 +17,9 @@ from hearthwatch.api.problems import RefusedError, answers
 from hearthwatch.api.services import Behind, Services
 from hearthwatch.api.streaming import MOST_OF_A_TOKEN, watched
 from hearthwatch.desk import Following
-from streams.errors import InputError
+from streams.errors import InputError, TransportError
+
+logger = logging.getLogger(__name__)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -81,6 +84,9 @@ async def _messages(
             case, household = event["data"]["case"], event["data"]["household"]
             await services.record(caller, "read", "change", case=case, households=[household], rows=1)
             yield ServerSentEventMessage(data=_encode(event).decode(), event=event["type"], id=change.place)
+    except TransportError as error:
+        # Whoever listens comes back with the last id that they have, and misses nothing.
+        logger.warning("a stream of changes ends: %s", type(error).__name__)
     finally:
         await following.close()
         services.metrics.streams.dec()

@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
+from hearthwatch.api.changes import _messages
+from hearthwatch.api.measuring import ApiMetrics
 from hearthwatch.api.streaming import watched
+from hearthwatch.desk import Change
 from hearthwatch.tokens import Token, TokenBook, add_token, revoke_token
+from streams.errors import PublishTimeoutError
 
 DEADLINE = 10.0
 
@@ -92,3 +96,31 @@ async def test_whoever_leaves_closes_what_was_followed(path: Path, token: Token)
     assert await soon(stream) is None
     await stream.aclose()  # type: ignore[attr-defined]
     assert source.is_closed
+
+
+async def test_a_change_that_cannot_be_put_on_record_is_not_shown_and_the_stream_ends(
+    path: Path, token: Token
+) -> None:
+    class Events:
+        place = "0:7"
+        is_closed = False
+
+        async def events(self) -> AsyncIterator[Change]:
+            for number in (1, 2):
+                event = {"type": "case.opened", "data": {"case": f"H{number}-1", "household": f"H{number}"}}
+                yield Change(f"0:{7 + number}", event)
+
+        async def close(self) -> None:
+            self.is_closed = True
+
+    async def record(*about: Any, households: list[str], **more: Any) -> None:
+        if households == ["H2"]:
+            raise PublishTimeoutError("the audit log did not take the record")
+
+    following, behind = Events(), services(path)
+    behind.record, behind.metrics, behind.streams = record, ApiMetrics(), {}
+    caller: Any = SimpleNamespace(user=token)
+    found = [one async for one in _messages(caller, behind, following)]  # type: ignore[arg-type]
+    assert [one.id for one in found] == ["0:7", "0:8"]
+    assert following.is_closed
+    assert behind.streams == {}
