@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
@@ -164,6 +165,11 @@ def _leave_out(settings: Settings, book: Rulebook, counts: dict[str, int]) -> li
         left.append("dispatch")
         click.echo(
             "Nobody is alerted: HEARTHWATCH_ROUTES names no file. Alerts wait on their topic.", err=True
+        )
+    elif counts["dispatch"] and not any(find_spec(f"agents.{name}") for name in ("dispatch", "dispatching")):
+        left.append("dispatch")
+        click.echo(
+            "Nobody is alerted: this version has no stage dispatch. Alerts wait on their topic.", err=True
         )
     for stage in left:
         counts[stage] = 0
