@@ -10,6 +10,7 @@ import click
 
 from hearthwatch.activated import activated
 from hearthwatch.cli.groups import Group
+from hearthwatch.cli.on_record import look_on_record
 from hearthwatch.connections import kafka_connection
 from hearthwatch.running import in_force
 from hearthwatch.settings import load_settings
@@ -48,11 +49,13 @@ def export(id: str, output: BinaryIO) -> None:
     leaving. The household `log-export` is made up: it says what day it was. What is written is personal
     data.
 
-    The household's whole partition is read. Exit status 1 if it has nothing of it.
+    The household's whole partition is read. Exit status 1 if it has nothing of it. Who exports is put on
+    record first (`hearthwatch audit list`).
     """
     settings = in_force(load_settings())
     connection = kafka_connection(settings)
     catalog, policy = activated(settings)
+    look_on_record(settings, "log", id, is_found=True)
     failed = {
         letter.origin
         for letter in read_dead_letters(connection, reason=INTERNAL_ERROR)
