@@ -20,7 +20,7 @@ from casework.cases.case import CaseState
 from casework.cases.case import Household as Home
 from casework.cases.commands import Command, encode_record
 from hearthwatch.connections import kafka_arguments, kafka_connection
-from hearthwatch.desk.following import Answers, Following, decode_event
+from hearthwatch.desk.following import Answers, Following, read_event
 from hearthwatch.desk.views import (
     Answer,
     CaseLine,
@@ -294,8 +294,8 @@ class Desk:
         try:
             for record in log.records(since_ms=since_ms):
                 if record.key == key:
-                    event = decode_event(record.value)
-                    if case is None or event["data"]["case"] == case.id:
+                    event = read_event(record.value)
+                    if event is not None and (case is None or event["data"]["case"] == case.id):
                         found.setdefault(event["id"], event)
         finally:
             log.close()

@@ -26,8 +26,16 @@ logger = logging.getLogger(__name__)
 _POLL_MS: Final = 500
 _PAUSE_SECONDS: Final = 1.0
 
-decode_event = msgspec.json.Decoder(dict[str, Any]).decode
-"""A value of ``case.events``."""
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def read_event(value: bytes | None) -> dict[str, Any] | None:
+    """A value of ``case.events``; None for what is none: who follows must not stop at it."""
+    try:
+        event = _decode(value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return event if isinstance(event.get("data"), dict) and "community" in event["data"] else None
 
 
 class Answers:
@@ -92,12 +100,13 @@ class Answers:
 
     async def _start(self) -> None:
         async with self._starting:
-            if self._task is not None:
+            if self._task is not None and not self._task.done():
                 return
             consumer = await follower(self._kafka)
             try:
-                producer = aiokafka.AIOKafkaProducer(acks="all", enable_idempotence=True, **self._kafka)
-                self._producer = await started(producer, self._kafka)
+                if self._producer is None:
+                    producer = aiokafka.AIOKafkaProducer(acks="all", enable_idempotence=True, **self._kafka)
+                    self._producer = await started(producer, self._kafka)
                 self._partitions = len(await self._producer.partitions_for(CASE_COMMANDS))
             except BaseException:
                 await consumer.stop()
@@ -122,8 +131,10 @@ class Answers:
     def _take(self, value: bytes | None) -> None:
         if not self._waiting:
             return
-        event = decode_event(value or b"{}")
-        data = event.get("data", {})
+        event = read_event(value)
+        if event is None:
+            return
+        data = event["data"]
         for answer in self._waiting.get((data.get("household"), data.get("command")), ()):
             if not answer.done():
                 answer.set_result(event)
@@ -205,8 +216,8 @@ class Following:
             for at, records in batches.items():
                 for record in records:
                     self._places[str(at.partition)] = record.offset + 1
-                    event = decode_event(record.value)
-                    if is_in(event["data"]["community"], self._scope):
+                    event = read_event(record.value)
+                    if event is not None and is_in(event["data"]["community"], self._scope):
                         yield Change(self.place, event)
 
     async def close(self) -> None:

@@ -259,6 +259,17 @@ def test_changes_come_as_they_happen_and_go_on_where_they_were_lost(
     refused(here.http.get("/v1/changes", headers={"Last-Event-ID": "yesterday"}), 400, "bad-request")
 
 
+def test_what_is_no_event_stops_nobody_who_follows(town: Town, here: Client) -> None:
+    case = opened(town, "E4", HERE)
+    with here.stream("/v1/changes") as stream:
+        lines = stream.iter_lines()
+        assert next(lines).startswith(": ")
+        town.send("case.events", ("E4", b"no event"))
+        done(here.command(case, "acknowledge", 1, key()))
+        (event,) = read_events(lines, 1)
+    assert json.loads(event["data"])["id"] == f"{case}-2"
+
+
 def test_a_stream_ends_with_its_token(town: Town) -> None:
     case = opened(town, "E3", HERE)
     text = town.token("gone", "community", HERE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hearthwatch.desk.desk import prefixes
-from hearthwatch.desk.following import _place, _place_text
+from hearthwatch.desk.following import _place, _place_text, read_event
 from streams.errors import InputError
 
 
@@ -34,3 +34,8 @@ def test_a_place_is_read_as_it_was_written() -> None:
 def test_what_is_no_place_is_said(text: str) -> None:
     with pytest.raises(InputError, match="a place in the changes looks like"):
         _place(text)
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b"{}", b'{"data": 1}', b'{"data": {}}', b"\xff"])
+def test_what_is_no_event_is_passed_over(value: bytes | None) -> None:
+    assert read_event(value) is None
