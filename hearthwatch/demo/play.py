@@ -37,6 +37,8 @@ END_SECONDS: Final = 75.0
 #: How long one wait for the stages may be.
 _THROUGH_SECONDS: Final = 60.0
 _MOST_MERGED: Final = 15
+#: Commands whose findings and grants go back to the score, and may lead to another warning.
+_TOLD_ON: Final = ("visit", "assess", "deliver")
 
 
 class FeedThread(threading.Thread):
@@ -222,9 +224,9 @@ class Play:
             await self._worked(reach.flow)
             self._tally.alerted(self._messages.fresh(), day.label)
             self._tally.acted(await reach.helpers.act(staff, act))
-            # What was found and granted goes back to the score, and may lead to another warning.
-            await self._worked(reach.flow)
-            await self._through(reach.flow)
+            if act.does in _TOLD_ON:
+                await self._worked(reach.flow)
+                await self._through(reach.flow)
 
     async def _worked(self, flow: Flow) -> None:
         """Wait until warnings are cases, and alerts are told."""
