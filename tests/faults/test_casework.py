@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,11 +16,13 @@ import pytest
 from agents.app import StageName
 from casework.cases import state_format
 from casework.cases.commands import Command, encode_record
+from casework.workdays import Span
+from deploy.local import Stack
 from streams.records import CASE_COMMANDS, CASE_EVENTS, WARNINGS
 from tests.agents.casework import Cases, warning_body
-from tests.casework.cases.a_case import ANNA, DAY, DISTRICT, HOUR, MONDAY, STREET
+from tests.casework.cases.a_case import ANNA, BOOK, DAY, DISTRICT, HOUR, MONDAY, STREET
 from tests.faults.audit import audited
-from tests.faults.site import Site, load
+from tests.faults.site import Site, load, opened
 from tests.faults.test_workers import MOMENTS
 from tests.faults.worker import Fault
 
@@ -78,6 +82,11 @@ async def test_a_stage_of_cases_survives_a_death_at_each_moment(
     """kill -9 before, during and after a commit, between sending and commit, and during a claim."""
     other: StageName = "cases" if stage == "forward" else "forward"
     site.start(other)
+    if stage == "cases":  # so that commands find cases
+        await warn(cases, 150, 5)
+        flow = await cases.flow()
+        async with asyncio.timeout(60):
+            await flow.reached("forward", await flow.ends([WARNINGS]))
     working = asyncio.ensure_future(asyncio.wait([  # what comes in goes on meanwhile
         asyncio.ensure_future(warn(cases, 300, 1)), asyncio.ensure_future(command(cases, 300, 2)),
     ]))  # fmt: skip
@@ -130,6 +139,39 @@ async def test_two_officers_at_once_while_the_owner_dies(site: Site, cases: Case
         assert events[2]["data"]["details"]["reason"] == "stale"
     raw = await cases.rig.read(CASE_EVENTS)
     assert len(raw) > 3 * len(HOMES), "the deaths led to repeats, which a reader tells by their ids"
+
+
+async def test_a_death_when_deadlines_come_by_the_wall_clock(own_stack: Stack, tmp_path: Path) -> None:
+    """All ticks are in the log, or some; whoever takes over adds what is missing, and none counts twice."""
+    rules = {
+        level: dataclasses.replace(one, within={**one.within, "acknowledge": Span(0, "h")})
+        for level, one in BOOK.levels.items()
+    }
+    book = dataclasses.replace(BOOK, levels=rules)
+    async with opened(Site(own_stack, tmp_path, clock="wall")) as site:
+        site.create()
+        cases = Cases(site.rig, book=book, clock="wall", create=False)
+        try:
+            site.start("forward")
+            for home in HOMES:
+                await cases.warn(home, MONDAY)
+            for fault in (Fault("deadlines-sent"), Fault("sent", 2), Fault("commit-answered", 2)):
+                victim = site.start("cases", fault, instance="static", max_part=7, casebook=book)
+                await victim.fault()
+            last = site.start("cases", instance="static", max_part=7, casebook=book)
+            async with asyncio.timeout(60):
+                while True:
+                    seen = len(last.signals.seen)
+                    told = Counter(one["type"] for some in (await cases.events()).values() for one in some)
+                    if told["case.overdue"] == len(HOMES):
+                        break
+                    await last.signals.wait("committed", after=seen)
+            await at_rest(site, cases)
+            await cases.audit()
+            for home, events in (await cases.events()).items():
+                assert [event["type"] for event in events] == ["case.opened", "case.overdue"], home
+        finally:
+            await cases.close()
 
 
 async def test_a_zombie_that_lost_its_partition_writes_nothing(site: Site, cases: Cases) -> None:

@@ -7,7 +7,8 @@ It runs what ``hearthwatch worker`` runs. The moments beyond those of :mod:`agen
 * ``claim-asked``, ``commit-asked``: a script is on its way to Redis; ``claim-answered``, ``commit-answered``:
   it has run, and nothing else knows;
 * ``sweep-chunk``: some households have caught up with a day, and nothing of it is sent yet;
-* ``ticks-sent``; ``redis-retry``, ``kafka-retry``, and for each reason ``redis-lost`` and the like.
+* ``ticks-sent``, ``deadlines-sent``; ``redis-retry``, ``kafka-retry``, and for each reason ``redis-lost`` and
+  the like.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from typing import Any, Literal
 import agents.app
 import agents.household
 from agents.app import StageName, Worker, WorkerConfig, run_worker
+from agents.deadlines import Deadlines
 from agents.household import HouseholdStage
 from agents.lanes import Lane, Part
 from agents.metrics import StageMetrics
@@ -135,7 +137,7 @@ def main(order: Order, pipe: Connection) -> None:
         poison(order.stage, order.poison)
     catalog, policy = files()
     options = {"catalog": catalog, "policy": policy, **order.options}
-    if order.stage == "cases":
+    if order.stage == "cases" and "casebook" not in options:
         options["casebook"] = read_book(DEFAULT, catalog=catalog, policy=policy)
     agents.app.Worker = partial(Worker, signals=signals)  # type: ignore[assignment,misc]
     run_worker(order.stage, WorkerConfig(**options))
@@ -163,7 +165,7 @@ def watch(signals: Signals) -> None:
     """Make the moments beyond those of the engine known."""
     moves: set[tuple[Any, int]] = set()
     submit, catch_up, run, emit = Engine._submit, HouseholdStage.catch_up, RedisLink.run, signals.emit
-    check = Midnights.check
+    check, look = Midnights.check, Deadlines.check
 
     def submitting(self: Engine, lane: Lane, part: Part) -> None:
         emit("decided", tp=lane.tp, offset=part.next_offset)
@@ -197,6 +199,12 @@ def watch(signals: Signals) -> None:
             emit("ticks-sent", count=count)
         return count
 
+    async def looking(self: Deadlines) -> int:
+        count = await look(self)
+        if count:
+            emit("deadlines-sent", count=count)
+        return count
+
     def retrying(name: str) -> Any:
         before = getattr(StageMetrics, f"{name}_retry")
 
@@ -212,6 +220,7 @@ def watch(signals: Signals) -> None:
     HouseholdStage.catch_up = catching_up  # type: ignore[method-assign]
     RedisLink.run = running  # type: ignore[method-assign]
     Midnights.check = checking  # type: ignore[method-assign]
+    Deadlines.check = looking  # type: ignore[method-assign]
     for name in ("redis", "kafka"):
         setattr(StageMetrics, f"{name}_retry", retrying(name))
 
