@@ -68,10 +68,15 @@ class Helpers:
         shown = None if id is None else await self.desk.case(id)
         command = act.command(household, id, 0 if shown is None else shown.version)
         answer = await self.desk.send(command, timeout=_ANSWER_SECONDS)
-        if act.suggests and id is not None:
-            measures = [one.measure for one in await self.desk.suggest(id)]
-            self.suggested.setdefault(household, {})[act.number] = measures
         return Did(staff, act, answer.event)
+
+    async def ask(self, staff: Staff, act: Act) -> None:
+        """Ask what is worth asking about after an act; what came of it has to be in the ledger by then, which
+        is a moment after its answer."""
+        id = self._cases.get(staff.household)
+        if id is not None:
+            measures = [one.measure for one in await self.desk.suggest(id)]
+            self.suggested.setdefault(staff.household, {})[act.number] = measures
 
 
 def staff_of(stories: Iterable[Story], book: Book) -> tuple[Staff, ...]:

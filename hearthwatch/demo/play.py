@@ -224,9 +224,11 @@ class Play:
             await self._worked(reach.flow)
             self._tally.alerted(self._messages.fresh(), day.label)
             self._tally.acted(await reach.helpers.act(staff, act))
-            if act.does in _TOLD_ON:
+            if act.does in _TOLD_ON or act.suggests:
                 await self._worked(reach.flow)
                 await self._through(reach.flow)
+            if act.suggests:
+                await reach.helpers.ask(staff, act)
 
     async def _worked(self, flow: Flow) -> None:
         """Wait until warnings are cases, and alerts are told."""
