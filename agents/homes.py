@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+
+import msgspec
 
 from agents.lanes import Part
 from agents.poison import traceback_digest
@@ -22,8 +23,7 @@ Applied = tuple[Message | None, int | None, int, bool, int]
 evaluated, and the activation that held."""
 
 
-@dataclass(slots=True)
-class Home:
+class Home(msgspec.Struct, eq=False, gc=False):
     """One household in a part: its bytes before, its state now, and what was applied in between.
 
     Attributes:
@@ -38,7 +38,7 @@ class Home:
     began: int
     level: tuple[int, int]
     due: int | None
-    applied: list[Applied] = field(default_factory=list)
+    applied: list[Applied] = []  # each home gets its own: msgspec copies it
 
 
 class Homes:

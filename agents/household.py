@@ -28,6 +28,7 @@ from streams.records import (
     HOUSEHOLD_FACTS,
     WARNINGS,
     Activate,
+    Fact,
     Message,
     Release,
     Tick,
@@ -111,9 +112,10 @@ class HouseholdStage(Stage):
             except Exception as error:  # noqa: BLE001 - set aside, whatever it is
                 fail(part, lane, record, None, error)
                 continue
-            if isinstance(message, Activate):
+            kind = type(message)
+            if kind is Activate:
                 part.is_early = part.is_early or message.number not in self.book
-            elif not isinstance(message, Tick):
+            elif kind is not Tick:
                 channel = message.channel
                 number = message.number
                 mark = marks.get(channel)
@@ -145,21 +147,24 @@ class HouseholdStage(Stage):
         # A thousand open ones are several megabytes, and each was fetched from memory twice.
         groups: dict[str, list[tuple[Any, Message, int, int]]] = {}
         for raw, message in read:
-            if isinstance(message, Tick):
+            kind = type(message)
+            if kind is Tick:
                 day = self._tick(lane, part, raw, message, day)
                 continue
-            if isinstance(message, Activate):
+            if kind is Activate:
                 self._activate(lane, part, course, message, day)
                 number = course.number
                 day_of = rules_of(number).calendar.day_of
                 continue
             marks[message.channel] = message.number
-            today = day_of(message.received)
+            # Nearly every one is a fact: its event is asked without a property between.
+            today = day_of(message.event.received if kind is Fact else message.received)
             if day is None or today > day:
                 day = today
-            group = groups.get(message.household)
+            id = message.household
+            group = groups.get(id)
             if group is None:
-                groups[message.household] = [(raw, message, day, number)]
+                groups[id] = [(raw, message, day, number)]
             else:
                 group.append((raw, message, day, number))
         moved: Counter[str | None] = Counter()
@@ -230,7 +235,7 @@ class HouseholdStage(Stage):
         """Write a household down, and count a change of its level; ``heals`` writes its next day anyway."""
         state = home.state
         due: int | None
-        if state.is_empty:
+        if not state.residents and state.is_empty:
             part.states[home.id] = due = None
         else:
             part.states[home.id] = household.encode(state)
@@ -238,8 +243,9 @@ class HouseholdStage(Stage):
         # Mostly it stays: the index is written in the commits that the states are, so it has that day.
         if heals or due is None or due != home.due:
             part.next_days[home.id] = due
-        level = (state.level, state.activation)
-        if level != home.level:
+        rank, activation = home.level
+        if state.level != rank or state.activation != activation:
+            level = (state.level, state.activation)
             moved[self.homes.named(*home.level)] -= 1
             moved[self.homes.named(*level)] += 1
 

@@ -26,6 +26,12 @@ class Period:
     """The first day on which a parameter may have another value."""
 
 
+Numbered = tuple[tuple[int, PersonIndicator], ...]
+Shared = tuple[tuple[int, HouseholdIndicator], ...]
+Concerned = tuple[tuple[MemberMeasure, ...], Numbered, Shared]
+"""What a type can change: measures of members, and person and household indicators with their indices."""
+
+
 class Rules:
     """A compiled policy.
 
@@ -34,6 +40,7 @@ class Rules:
         person: person-tier indicators by index; household, members: the other two forms.
         person_by_type: type to the person indicators that it can change, with their indices.
         household_by_type: type to the household indicators that it can change, with their indices.
+        by_type: type to the members' measures, person and household indicators that it can change.
         members_by_indicator: person indicator to the members indicators that speak of it, by index.
         ages: at which any condition on members can change, ascending; empty where none speaks of the age.
         aging: indices of the conditions on members that speak of the age.
@@ -57,6 +64,7 @@ class Rules:
         self.members_by_indicator: dict[int, tuple[int, ...]] = {}
         self.each_by_type: dict[str, tuple[MemberMeasure, ...]] = {}
         self.household_by_each: dict[int, tuple[int, ...]] = {}
+        self.by_type: dict[str, Concerned] = {}
         self._eaches: list[tuple[Measure, MemberMeasure]] = []
         self.dimension_of = tuple(indicator.dimension for indicator in policy.indicators)
         self.floor_of = {i.index: i.floor + 1 for i in policy.indicators if i.floor is not None}
@@ -67,6 +75,12 @@ class Rules:
         index_of = {indicator.id: indicator.index for indicator in policy.indicators}
         for indicator in policy.indicators:
             self._compile(indicator, index_of, catalog)
+        for type in sorted({*self.each_by_type, *self.person_by_type, *self.household_by_type}):
+            self.by_type[type] = (
+                self.each_by_type.get(type, ()),
+                self.person_by_type.get(type, ()),
+                self.household_by_type.get(type, ()),
+            )
         self._changes = sorted({day for p in policy.parameters.values() for day, _ in p.values})
         self._periods: dict[int, Period] = {}
         self._from, self._until = 0, 0

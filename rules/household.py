@@ -61,13 +61,19 @@ def step(
         LedgerError: the record cannot stand here: state and log do not fit together.
     """
     assert message.household == state.id, "a record is keyed by its household"
-    if type(message) is FactMessage and scoring and state.day == day and state.digest == rules.digest:
-        # Nearly every record: nothing is to catch up with, and the person is here.
+    if (
+        type(message) is FactMessage
+        and scoring
+        and state.digest == rules.digest
+        and ((before := state.day) == day or (before is not None and before < day < state.next_day))
+    ):
+        # Nearly every record: no midnight in between changes anything, and the person is here.
         event = message.event
         resident = state.residents.get(event.subject)
         if resident is not None and resident.n == message.n and resident.role != DEAD:
             event_day = rules.calendar.day_of(event.time)
             if day - event_day < rules.keep_days:
+                state.day = day
                 return _plain_fact(state, resident, message, event_day, rules, day)
     return _Step(state, rules, day, channel, offset, scoring).take(message)
 

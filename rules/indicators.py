@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from rules.ages import age
 from rules.bounds import Table, faded
 from rules.calendar import NEVER
-from rules.measure import NOTHING, CompiledMeasure, Facts
+from rules.measure import CompiledMeasure, Facts
 from rules.policy import Indicator
 from rules.state import Resident
-from streams.events import Value
 
 Described = tuple[str, str | None, int | None, Mapping[int, int]]
 """A member as conditions see it: role, sex, age in whole years, points by indicator."""
@@ -63,16 +62,6 @@ class MemberMeasure:
                 resident.measures[self.number] = self.run(facts, today)
                 return
         resident.measures.pop(self.number, None)
-
-    def add(self, resident: Resident, today: int, type: str, day: int, data: Mapping[str, Value]) -> None:
-        """Measure a member's facts after one was added to them."""
-        more = self.more.get(type)
-        measures = resident.measures
-        after = None if more is None else more(measures.get(self.number, NOTHING), day, data, today)
-        if after is None:
-            self.take(resident, today)
-        else:
-            measures[self.number] = after
 
 
 Ratio = tuple[int, int, int]

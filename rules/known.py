@@ -53,7 +53,7 @@ class Kill(msgspec.Struct, array_like=True, gc=False):
     day: int
 
 
-class Known(msgspec.Struct, array_like=True):
+class Known(msgspec.Struct, array_like=True, gc=False):
     """All kept events of one subject.
 
     Attributes:
@@ -73,7 +73,7 @@ class Known(msgspec.Struct, array_like=True):
             for fact in facts:
                 if fact.id == id and fact.source == source:
                     return True
-        return any(spent.id == id and spent.source == source for spent in self.spent)
+        return bool(self.spent) and any(spent.id == id and spent.source == source for spent in self.spent)
 
     def add(self, event: Event, day: int, *, may_repeat: bool = True) -> tuple[str, ...] | None:
         """Take in one event that is not too old.

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from rules.ages import next_birthday
 from rules.calendar import NEVER
-from rules.compile import Period, Rules
+from rules.compile import Concerned, Period, Rules
 from rules.indicators import describe
+from rules.measure import NOTHING, Measured
 from rules.state import DEAD, Household, Resident
 from streams.events import Value
+
+_NOBODY: Final[Concerned] = ((), (), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +105,24 @@ def refresh(
     period = rules.period_at(today)
     tables = period.tables
     has_changed = False
-    recount: dict[int, None] = {}
+    recount: dict[int, None] | None = None
     members: list[Resident] | None = None
     for type in types:
+        eaches, person, household = rules.by_type.get(type, _NOBODY)
         if resident is not None:
             if period.until < resident.next_day:
                 resident.next_day = period.until
-            if eaches := rules.each_by_type.get(type):
+            if eaches:
+                measures = resident.measures
                 for each in eaches:
-                    if added is None:
+                    after: Measured | None = None
+                    if added is not None and (more := each.more.get(type)):
+                        after = more(measures.get(each.number, NOTHING), added[0], added[1], today)
+                    if after is None:
                         each.take(resident, today)
                     else:
-                        each.add(resident, today, type, added[0], added[1])
-            if person := rules.person_by_type.get(type):
+                        measures[each.number] = after
+            if person:
                 points = resident.points
                 facts = resident.known.facts
                 for index, alone in person:
@@ -123,8 +132,9 @@ def refresh(
                     if given != points.get(index, 0):
                         has_changed = True
                         _put(points, index, given)
-                        recount.update(dict.fromkeys(rules.members_by_indicator.get(index, ())))
-        if household := rules.household_by_type.get(type):
+                        if speaking := rules.members_by_indicator.get(index):
+                            recount = {**(recount or {}), **dict.fromkeys(speaking)}
+        if household:
             if members is None:
                 members = home.members
             points = home.points

@@ -28,7 +28,7 @@ def _nothing() -> Any:
     return Known()
 
 
-class Resident(msgspec.Struct, array_like=True):
+class Resident(msgspec.Struct, array_like=True, gc=False):
     """A person whose facts are here.
 
     Most records are about one resident, and nothing is asked of the others' facts: those stay as the bytes
@@ -89,14 +89,14 @@ class Resident(msgspec.Struct, array_like=True):
     __hash__ = None  # type: ignore[assignment]
 
 
-class Waiting(msgspec.Struct, array_like=True):
+class Waiting(msgspec.Struct, array_like=True, gc=False):
     """Records about a person who is not here yet, in order, and the parts of a transfer so far."""
 
     queue: list[FactMessage | Update | Release] = []
     parts: list[Transfer] = []
 
 
-class Household(msgspec.Struct, array_like=True):
+class Household(msgspec.Struct, array_like=True, gc=False):
     """One household.
 
     Attributes:
