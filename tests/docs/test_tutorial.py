@@ -31,10 +31,22 @@ def environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
+def shown(first: str) -> list[str]:
+    """What the page shows below the command that works a case; the case's number is another where the events
+    came in another order."""
+    lines = (
+        (ROOT / "docs" / "tutorial.md").read_text("utf-8").partition("work_a_case.py H-lin 2025-06-05\n")[2]
+    )
+    found = lines.partition("\n$ ")[0].splitlines()
+    assert found[0].partition(":")[2] == first.partition(":")[2]
+    return found
+
+
 @pytest.mark.timeout(300)
 def test_the_tutorial_from_start_to_stop(environment: dict[str, str], tmp_path: Path) -> None:
     said: dict[str, str] = {}
-    typed = [text for _, text in commands(ROOT / "docs" / "tutorial.md") if text.startswith("hearthwatch ")]
+    programs = ("hearthwatch ", "python examples/")
+    typed = [text for _, text in commands(ROOT / "docs" / "tutorial.md") if text.startswith(programs)]
     typed = typed[: typed.index("hearthwatch down") + 1]
     exported = [
         text for _, text in commands(ROOT / "docs" / "tutorial.md") if text.startswith("export HEARTH")
@@ -43,8 +55,9 @@ def test_the_tutorial_from_start_to_stop(environment: dict[str, str], tmp_path: 
     try:
         for text in typed:
             words = shlex.split(text.replace("lin-warnings.jsonl", str(tmp_path / "lin-warnings.jsonl")))
+            program = ["-m", "hearthwatch"] if words[0] == "hearthwatch" else []
             done = subprocess.run(
-                [sys.executable, "-m", "hearthwatch", *words[1:]],
+                [sys.executable, *program, *words[1:]],
                 cwd=ROOT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -66,4 +79,7 @@ def test_the_tutorial_from_start_to_stop(environment: dict[str, str], tmp_path: 
     assert "raised" in said["hearthwatch watch --from beginning --until-quiet 3"]
     assert "kidney-failure" in said["hearthwatch household show H-lin"]
     assert "bad-data" in said["hearthwatch deadletters list"]
+    worked = said["python examples/work_a_case.py H-lin 2025-06-05"].splitlines()
+    assert worked[1:] == shown(worked[0])[1:]
+    assert "Dibao is paid" in said["hearthwatch household show H-lin"]
     assert not (ROOT / "examples" / "tutorial.jsonl.rejects").exists()
