@@ -175,3 +175,25 @@ def test_a_move_is_applied_even_where_its_scoring_fails(district: District) -> N
     assert home.next_day == DAY_ZERO + 2, "tomorrow evaluates anew"
     home, effects = catch_up(home, rules=RULES, day=DAY_ZERO + 2)
     assert [getattr(effect, "type", None) for effect in effects] == ["warning.cleared"]
+
+
+@pytest.mark.parametrize("later", range(1, 14))
+def test_a_fact_after_some_days_is_as_after_each_of_them(district: District, later: int) -> None:
+    """The short way passes over midnights that change nothing, and only over those."""
+    district.take(
+        district.made.fact("health.ill", "p1", 1, severity=3), district.made.fact("work.lost", "p1", 2)
+    )
+    raw = encode(district.home())
+    bill = Fact(
+        "A", "c", (9, 0), NOWHERE, 1, district.made.fact("bill.settled", "p1", 2 + later, paid_yuan=7)
+    )
+    day = DAY_ZERO + 2 + later
+    through, ticked = decode(raw), []
+    for each in range(DAY_ZERO + 2, day + 1):
+        through, effects = catch_up(through, rules=RULES, day=each)
+        ticked += effects
+    through, effects = step(through, bill, rules=RULES, day=day)
+    at_once, told = step(decode(raw), bill, rules=RULES, day=day)
+    assert encode(at_once) == encode(through)
+    assert list(told) == [*ticked, *effects]
+    assert at_once.day == day
