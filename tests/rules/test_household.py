@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from rules.backtest import Backtest
-from rules.household import catch_up, decode, encode, new, step
+from rules.household import Effect, catch_up, decode, encode, new, step
 from rules.state import Household
 from streams.errors import LedgerError
 from streams.events import Event
@@ -188,7 +188,8 @@ def test_a_fact_after_some_days_is_as_after_each_of_them(district: District, lat
         "A", "c", (9, 0), NOWHERE, 1, district.made.fact("bill.settled", "p1", 2 + later, paid_yuan=7)
     )
     day = DAY_ZERO + 2 + later
-    through, ticked = decode(raw), []
+    through = decode(raw)
+    ticked: list[Effect] = []
     for each in range(DAY_ZERO + 2, day + 1):
         through, effects = catch_up(through, rules=RULES, day=each)
         ticked += effects
