@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import UnknownTopicOrPartitionError
 
 from agents.app import STAGES, StageName
 from agents.flow import Flow
@@ -44,6 +46,8 @@ SMALL = {"max_part": 60, "max_fetch": 240}
 CHUNK = 200
 #: How load is poured: the pause is the rate of a department, not a wait for anything.
 BIT, PAUSE_SECONDS = 10, 0.1
+#: How long a broker that comes back may be away, under the load of everything else.
+AWAY_SECONDS = 180.0
 MOVE_EVERY = 8
 
 _names = itertools.count()
@@ -194,18 +198,23 @@ class Site:
         """Send records as they are, in their order for each partition."""
         producer = await self.rig.producer()
         for at in range(0, len(records), CHUNK):
-            acked = [
-                await producer.send(
-                    self.rig.prefix + one.topic,
-                    one.value,
-                    key=one.key,
-                    partition=partition_of(one.key or b"", self.rig.partitions[one.topic]),
-                    timestamp_ms=one.timestamp_ms,
-                    headers=list(one.headers),
-                )
-                for one in records[at : at + CHUNK]
-            ]
+            acked = [await self._taken(producer, one) for one in records[at : at + CHUNK]]
             await asyncio.gather(*acked)
+
+    async def _taken(self, producer: AIOKafkaProducer, one: Outgoing) -> asyncio.Future[Any]:
+        """Hand a record over; its acknowledgement."""
+        async with asyncio.timeout(AWAY_SECONDS):
+            while True:
+                # It asks for a topic that it does not know yet for 40 s; a broker may be away for longer.
+                with contextlib.suppress(UnknownTopicOrPartitionError):
+                    return await producer.send(  # type: ignore[no-any-return]
+                        self.rig.prefix + one.topic,
+                        one.value,
+                        key=one.key,
+                        partition=partition_of(one.key or b"", self.rig.partitions[one.topic]),
+                        timestamp_ms=one.timestamp_ms,
+                        headers=list(one.headers),
+                    )
 
     async def pour(self, lines: Sequence[bytes], until: asyncio.Event) -> int:
         """Publish lines bit by bit, about 100 a second, so that faults strike under load.
