@@ -54,6 +54,8 @@ from streams.timestamps import parse_timestamp
 
 #: Lines of the index that are read at a time, from each partition.
 _CHUNK: Final = 500
+#: From one look whether a commit has come to the next.
+_COMMIT_SECONDS: Final = 0.005
 #: How far the clocks of two brokers may be apart: the log of commands and that of events have each its own.
 _MARGIN_MS: Final = 600_000
 
@@ -198,7 +200,7 @@ class Desk:
 
     # -- writing ---------------------------------------------------------------------------------------
     async def send(self, command: Command, *, timeout: float = 30) -> Answer:  # noqa: ASYNC109 - agreed so
-        """Append a command, and wait for the event that answers it.
+        """Append a command, and wait for the event that answers it, and until reads show what it did.
 
         Args:
             timeout: seconds.
@@ -209,10 +211,16 @@ class Desk:
             TransportError: no broker answers.
         """
         value = encode_record(command)
+        answer = None
         try:
             async with asyncio.timeout(timeout):
-                return answer_of(await self._answers.ask(command, value))
+                answer = answer_of(await self._answers.ask(command, value))
+                if answer.reason is None:
+                    await self._shown(command, answer.version)
+                return answer
         except TimeoutError:
+            if answer is not None:  # it is on record, and will be carried on
+                return answer
             raise PublishTimeoutError(
                 f"the command {command.id} was not answered within {timeout:.0f} s; it may still be carried"
                 " out: look at the case, or send it again with the same id"
@@ -254,6 +262,15 @@ class Desk:
                 if len(some) < _CHUNK:
                     break
                 at = some[-1]
+
+    async def _shown(self, command: Command, version: int) -> None:
+        """Wait until the ledger has a case at a version: its event goes out a moment before its commit."""
+        while True:
+            home = await self._home(command.household)
+            case = None if home is None else case_of(home, command.case)
+            if home is not None and (case is None or case.version >= version):
+                return
+            await asyncio.sleep(_COMMIT_SECONDS)
 
     async def _home(self, household: str) -> Home | None:
         partition = partition_of(household.encode(), self._counts[CASE_COMMANDS])

@@ -90,6 +90,13 @@ def test_a_command_sent_again_is_answered_again_and_not_carried_out_again(town: 
     refused(here.command(case, "comment", 1, once, text="something else"), 409, "id-taken")
 
 
+def test_who_was_answered_sees_at_once_what_was_done(town: Town, here: Client) -> None:
+    case = opened(town, "W5S", HERE)
+    for version in range(1, 31):
+        assert done(here.command(case, "comment", version, key(), text="and again"))
+        assert here.get(f"/v1/cases/{case}").json()["version"] == version + 1
+
+
 def test_two_officers_at_once_on_one_case_one_does_it_and_one_is_told(town: Town, here: Client) -> None:
     case = opened(town, "W3", HERE)
     other = Client(town, town.token("bo", "community", HERE))
