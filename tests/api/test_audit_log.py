@@ -49,18 +49,18 @@ async def test_writers_at_once_leave_one_whole_log_in_which_every_entry_stands(t
 async def test_what_was_written_is_listed_by_household_case_and_person(town: Town) -> None:
     async with AuditWriter(town.settings, "api") as writer:
         await writer.write(
-            Entry("read", "case", "ok", ANNA, case="L1-1", households=("L1",), rows=1),
-            Entry("change", "case", "done", Who("li", "street", "1"), case="L1-1", households=("L1",)),
-            Entry("read", "cases", "ok", ANNA, households=("L2", "L1"), rows=2),
+            Entry("read", "case", "ok", ANNA, case="AL1-1", households=("AL1",), rows=1),
+            Entry("change", "case", "done", Who("li", "street", "1"), case="AL1-1", households=("AL1",)),
+            Entry("read", "cases", "ok", ANNA, households=("AL2", "AL1"), rows=2),
         )
-    found = town.run("audit", "list", "--household", "L1", "--json")
+    found = town.run("audit", "list", "--household", "AL1", "--json")
     assert found.returncode == 0, found.stderr
     lines = [json.loads(line) for line in found.stdout.splitlines()]
     assert [line["entry"]["what"] for line in lines] == ["case", "case", "cases"]
     assert all(line["broker_time"] for line in lines)
-    (change,) = town.run("audit", "list", "--case", "L1-1", "--actor", "li", "--json").stdout.splitlines()
+    (change,) = town.run("audit", "list", "--case", "AL1-1", "--actor", "li", "--json").stdout.splitlines()
     assert json.loads(change)["entry"]["result"] == "done"
-    assert "anna" in town.run("audit", "list", "--household", "L2").stdout
+    assert "anna" in town.run("audit", "list", "--household", "AL2").stdout
 
 
 async def test_verify_says_whether_the_log_is_whole_and_ends_with_1_where_it_is_not(town: Town) -> None:

@@ -59,9 +59,11 @@ def test_everything_that_a_stage_tallies_has_a_metric() -> None:
     found = set()
     for path in (ROOT / "agents").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Attribute):
+            if not isinstance(node, ast.Subscript) or not isinstance(node.slice, ast.Tuple):
                 continue
-            if node.value.attr == "tallies" and isinstance(node.slice, ast.Tuple):
+            of = node.value
+            name = of.attr if isinstance(of, ast.Attribute) else of.id if isinstance(of, ast.Name) else ""
+            if name == "tallies":
                 first = node.slice.elts[0]
                 assert isinstance(first, ast.Constant), f"{path}:{node.lineno}: a tally without a plain name"
                 found.add(first.value)
