@@ -9,8 +9,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.ledger import Ledger, Position
-from streams.errors import TransportError
-from streams.kafka_reach import started
+from streams.kafka_reach import partitions_of, started
 
 _FIRST_LOOK_SECONDS: Final = 0.02
 _LONGEST_LOOK_SECONDS: Final = 0.5
@@ -46,19 +45,10 @@ class Flow:
             TransportError: a topic is missing.
         """
         consumer = await self._consumer()
-        out = []
+        out: list[At] = []
         for topic in topics:
-            numbers = consumer.partitions_for_topic(self._prefix + topic)
-            if not numbers:
-                # A consumer without a subscription has no topics until it is told to ask; topics() asks for
-                # somebody else's copy.
-                await consumer._client.force_metadata_update()  # noqa: SLF001
-                numbers = consumer.partitions_for_topic(self._prefix + topic)
-            if not numbers:
-                raise TransportError(
-                    f"the topic {self._prefix + topic} is missing; make it with `hearthwatch topics create`"
-                )
-            out += [(self._prefix + topic, number) for number in sorted(numbers)]
+            at = await partitions_of(consumer, self._prefix + topic)
+            out += [(tp.topic, tp.partition) for tp in at]
         return out
 
     async def ends(self, topics: Iterable[str]) -> dict[At, int]:

@@ -105,7 +105,7 @@ def refresh(
     period = rules.period_at(today)
     tables = period.tables
     has_changed = False
-    recount: dict[int, None] | None = None
+    recount: dict[int, None] = {}
     members: list[Resident] | None = None
     for type in types:
         eaches, person, household = rules.by_type.get(type, _NOBODY)
@@ -133,7 +133,7 @@ def refresh(
                         has_changed = True
                         _put(points, index, given)
                         if speaking := rules.members_by_indicator.get(index):
-                            recount = {**(recount or {}), **dict.fromkeys(speaking)}
+                            recount.update(dict.fromkeys(speaking))
         if household:
             if members is None:
                 members = home.members

@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import aiokafka.errors
+from aiokafka import TopicPartition
 from aiokafka.conn import AIOKafkaConnection
 
-from streams.errors import BrokerUnavailableError
+from streams.errors import BrokerUnavailableError, TransportError
 
 STEP_TIMEOUT_SECONDS = 5.0
 _OPTIONS = (
@@ -74,6 +75,30 @@ async def started(client: Any, arguments: Mapping[str, Any]) -> Any:
         await client.stop()
         raise await asyncio.to_thread(no_broker, arguments) from error
     return client
+
+
+async def partition_numbers(consumer: Any, topic: str) -> list[int]:
+    """The partitions of a topic, ascending; none where it is missing.
+
+    Args:
+        consumer: aiokafka's, started. Without a subscription it has no topics until it is told to ask, and
+            ``topics()`` asks for somebody else's copy.
+    """
+    if not consumer.partitions_for_topic(topic):
+        await consumer._client.force_metadata_update()  # noqa: SLF001
+    return sorted(consumer.partitions_for_topic(topic) or ())
+
+
+async def partitions_of(consumer: Any, topic: str) -> list[TopicPartition]:
+    """The partitions of a topic; see :func:`partition_numbers`.
+
+    Raises:
+        TransportError: the topic is missing.
+    """
+    numbers = await partition_numbers(consumer, topic)
+    if not numbers:
+        raise TransportError(f"the topic {topic} is missing; make it with `hearthwatch topics create`")
+    return [TopicPartition(topic, number) for number in numbers]
 
 
 async def _why_not(bootstrap: str, options: Mapping[str, Any]) -> str | None:

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.errors import BrokerUnavailableError, TransportError
-from streams.kafka_reach import started
+from streams.kafka_reach import partition_numbers, started
 
 _FETCH_BYTES: Final = 8_388_608
 _PIECE: Final = 10_000
@@ -44,10 +44,7 @@ class Log:
     async def count(self, topic: str) -> int:
         """How many partitions a topic has; 0 where there is none."""
         consumer = await self._consumer()
-        name = self._prefix + topic
-        if not consumer.partitions_for_topic(name):
-            await consumer._client.force_metadata_update()  # noqa: SLF001 - nothing else asks for all topics
-        return len(consumer.partitions_for_topic(name) or ())
+        return len(await partition_numbers(consumer, self._prefix + topic))
 
     async def bounds(self, topic: str, partition: int) -> tuple[int, int]:
         """The first offset that is still there, and the one after the last."""

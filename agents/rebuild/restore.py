@@ -17,11 +17,16 @@ from typing import Any, Final
 import msgspec
 
 from agents.app import ALL_STAGES, StageName, WorkerConfig, stage_of
+from agents.cases import CasesStage
 from agents.deciding import Stage
+from agents.forward import ForwardStage
+from agents.household import HouseholdStage
+from agents.intake import Intake
 from agents.lanes import Failure
 from agents.ledger import Ledger
 from agents.ledger.changes import Standing
 from agents.ledger.restoring import Place, Restoring, identify, standing
+from agents.person import PersonStage
 from agents.poison import SetAside
 from agents.rebuild.causes import SentByCases
 from agents.rebuild.log import Log
@@ -41,6 +46,14 @@ Progress = Callable[[str, int, int], None]
 
 #: Household partitions come first: they know what has reached them from the others.
 _ORDER: Final[tuple[StageName, ...]] = ("household", "person", "cases", "dispatch", "intake", "forward")
+
+
+WITHOUT_STATES: Final = frozenset(
+    stage.name
+    for stage in (Intake, PersonStage, HouseholdStage, ForwardStage, CasesStage)
+    if not stage.keeps_states
+)
+"""Stages that only know how far they are: they go on at their last snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +174,7 @@ class Rebuild:
             mine = [place for place in places if place.stage == name]
             if not mine:
                 continue
-            if not stateful(name):
+            if name in WITHOUT_STATES:
                 done += await self._without_states(name, mine)
                 continue
             if name == "person":
@@ -188,7 +201,7 @@ class Rebuild:
 
     async def _connect(self, places: Sequence[Place]) -> None:
         """A producer for all that these stages send."""
-        names = {place.stage for place in places if stateful(place.stage)}
+        names = {place.stage for place in places if place.stage not in WITHOUT_STATES}
         topics = {DEADLETTERS}.union(*(self.stage(name).sends_to for name in names))  # type: ignore[arg-type]
         config = self._config
         self._producer = OrderedProducer(config.kafka, topics=sorted(topics), prefix=config.topic_prefix)
@@ -336,11 +349,6 @@ class Rebuild:
         if self._set_aside is not None:
             await self._set_aside.close()
         await self.log.close()
-
-
-def stateful(stage: str) -> bool:
-    """Whether a stage keeps states; one that does not goes on at its last snapshot."""
-    return stage not in ("intake", "forward")
 
 
 def _keep_numbers(replay: Replay, warned: Mapping[str, int]) -> int:

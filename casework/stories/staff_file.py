@@ -7,7 +7,7 @@ itself uses.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from typing import Any, Final, cast
 
@@ -18,6 +18,7 @@ from casework.cases.commands import DATA, Actor, Role, read_data
 from casework.stories.acts import Act, End, ExpectedAlert, Staff
 from rules.policy import Titles
 from rules.titles import read_titles
+from streams.errors import Fault, FileFaults
 from streams.stories import Story
 from streams.timestamps import parse_timestamp
 from streams.yamlfile import Node
@@ -48,6 +49,27 @@ def read_staff(story: Story, book: Book) -> Staff | None:
     if story.staff is None:
         return None
     return _StaffFile(story, book).staff(story.staff)
+
+
+def read_all_staff(stories: Iterable[Story], book: Book) -> dict[str, Staff]:
+    """What staff do in some stories, by the story's id; those that tell nothing of them are left out.
+
+    Raises:
+        FileFaults: the faults of all files at once.
+    """
+    found: dict[str, Staff] = {}
+    faults: list[Fault] = []
+    for story in stories:
+        try:
+            staff = read_staff(story, book)
+        except FileFaults as error:
+            faults.extend(error.faults)
+            continue
+        if staff is not None:
+            found[story.id] = staff
+    if faults:
+        raise FileFaults(faults)
+    return found
 
 
 class _StaffFile:

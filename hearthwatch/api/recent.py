@@ -15,7 +15,7 @@ import aiokafka
 from aiokafka.errors import KafkaError
 
 from streams.errors import TransportError
-from streams.kafka_reach import started
+from streams.kafka_reach import partitions_of, started
 from streams.records import WARNINGS
 from streams.warnings_topic import Repeats, WarningRecord, read_warning
 
@@ -102,16 +102,7 @@ class RecentWarnings:
             self._kafka,
         )
         try:
-            numbers = consumer.partitions_for_topic(WARNINGS)
-            if not numbers:
-                # A consumer without a subscription has no topics until it is told to ask (see agents.flow).
-                await consumer._client.force_metadata_update()  # noqa: SLF001
-                numbers = consumer.partitions_for_topic(WARNINGS)
-            if not numbers:
-                raise TransportError(
-                    f"the topic {WARNINGS} is missing; make it with `hearthwatch topics create`"
-                )
-            partitions = [aiokafka.TopicPartition(WARNINGS, number) for number in sorted(numbers)]
+            partitions = await partitions_of(consumer, WARNINGS)
             consumer.assign(partitions)
             first = await consumer.beginning_offsets(partitions)
             ends: dict[Any, int] = await consumer.end_offsets(partitions)

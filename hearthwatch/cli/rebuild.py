@@ -7,7 +7,7 @@ import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from rich.console import Console
@@ -26,7 +26,6 @@ if TYPE_CHECKING:  # they load Faust, which takes half a second
     from agents.rebuild.verify import Verified
 
 Tell = Callable[[str, int, int], None]
-_WITHOUT_STATES: Final = ("intake", "forward")
 
 
 @click.command(epilog="Example, when Redis was lost: hearthwatch rebuild && hearthwatch up")
@@ -60,9 +59,11 @@ def rebuild(
 
     With --verify it prints the first difference and exits with 1 if there is one.
     """
+    from agents.rebuild.restore import WITHOUT_STATES
+
     if partition is not None and stage is None:
         raise InputError("--partition needs --stage: each stage has partitions of its own")
-    if is_verify and stage in _WITHOUT_STATES:
+    if is_verify and stage in WITHOUT_STATES:
         raise InputError(f"--verify compares states, and {stage} keeps none")
     settings = as_made(in_force(load_settings()))
     config = worker_config(settings, name="rebuild", is_static=False, metrics_port=None)
@@ -127,7 +128,7 @@ async def _verify(
     settings: Settings, config: WorkerConfig, stage: Any, partition: int | None, from_log: bool, tell: Tell
 ) -> list[Verified]:
     from agents.ledger.restoring import identify
-    from agents.rebuild.restore import Rebuild
+    from agents.rebuild.restore import WITHOUT_STATES, Rebuild
     from agents.rebuild.verify import verify
 
     ledger = open_ledger(settings)
@@ -137,7 +138,7 @@ async def _verify(
             (
                 place
                 for place in await identify(ledger)
-                if place.stage not in _WITHOUT_STATES
+                if place.stage not in WITHOUT_STATES
                 and stage in (None, place.stage)
                 and partition in (None, place.partition)
             ),
@@ -163,9 +164,11 @@ def _print_restored(restored: list[Restored], as_json: bool) -> None:
     if not restored:
         click.echo("Redis has every partition that has started: nothing to rebuild.")
         return
+    from agents.rebuild.restore import WITHOUT_STATES
+
     console = wide_console()
     for one in restored:
-        if one.place.stage in _WITHOUT_STATES:
+        if one.place.stage in WITHOUT_STATES:
             how = f"goes on at offset {one.end}"
         else:
             source = "its snapshots" if one.is_from_snapshot else "nothing"

@@ -11,7 +11,7 @@ import orjson
 from casework.cases.book import Book
 from casework.stories.acts import Staff
 from casework.stories.judged import Outcome, differences_in_help
-from casework.stories.staff_file import read_staff
+from casework.stories.staff_file import read_all_staff
 from casework.stories.told import tell
 from hearthwatch.casework_files import casebook_or_why
 from hearthwatch.cli.groups import Group
@@ -113,19 +113,7 @@ def _helped(stories: list[Story], catalog: Catalog, policy: Policy) -> dict[str,
     if isinstance(book, str):
         click.echo(f"Stories are told without their staff. {book}", err=True)
         return {}
-    found: dict[str, tuple[Book, Staff]] = {}
-    faults: list[Fault] = []
-    for story in stories:
-        try:
-            staff = read_staff(story, book)
-        except FileFaults as error:
-            faults.extend(error.faults)
-            continue
-        if staff is not None:
-            found[story.id] = book, staff
-    if faults:
-        raise FileFaults(faults)
-    return found
+    return {id: (book, staff) for id, staff in read_all_staff(stories, book).items()}
 
 
 def _read(

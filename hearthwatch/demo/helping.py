@@ -9,14 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from casework.cases.book import Book
 from casework.stories.acts import Act, Staff
 from casework.stories.judged import Outcome, Receipt, differences_in_help
-from casework.stories.staff_file import read_staff
 from hearthwatch.connections import kafka_connection
 from hearthwatch.desk import Desk
 from hearthwatch.settings import Settings
-from streams.errors import Fault, FileFaults
 from streams.partition_log import PartitionLog
 from streams.records import ALERTS
 from streams.stories import Story
@@ -71,33 +68,11 @@ class Helpers:
         return Did(staff, act, answer.event)
 
     async def ask(self, staff: Staff, act: Act) -> None:
-        """Ask what is worth asking about after an act; what came of it has to be in the ledger by then, which
-        is a moment after its answer."""
+        """Ask what is worth asking about after an act; what the score makes of it has to be known by then."""
         id = self._cases.get(staff.household)
         if id is not None:
             measures = [one.measure for one in await self.desk.suggest(id)]
             self.suggested.setdefault(staff.household, {})[act.number] = measures
-
-
-def staff_of(stories: Iterable[Story], book: Book) -> tuple[Staff, ...]:
-    """Who helps in some stories; the faults of all files at once.
-
-    Raises:
-        FileFaults: what a story tells of its staff is faulty.
-    """
-    found: list[Staff] = []
-    faults: list[Fault] = []
-    for story in stories:
-        try:
-            staff = read_staff(story, book)
-        except FileFaults as error:
-            faults.extend(error.faults)
-            continue
-        if staff is not None:
-            found.append(staff)
-    if faults:
-        raise FileFaults(faults)
-    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

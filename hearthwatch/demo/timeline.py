@@ -19,7 +19,7 @@ from typing import Final
 
 from casework.cases.book import Book
 from casework.stories.acts import Act, Staff
-from hearthwatch.demo.helping import staff_of
+from casework.stories.staff_file import read_all_staff
 from streams.catalog import JOINED, REGISTERED, Catalog
 from streams.district import District, district_lines
 from streams.errors import InputError
@@ -117,7 +117,7 @@ def read_timeline(catalog: Catalog, book: Book, examples: Path = EXAMPLES) -> Ti
             f"{examples}: the demo needs the folder `examples` of a clone: run scripts/demo there"
         )
     stories = tuple(story.when_helped() for story in read_stories(examples / "stories", catalog))
-    staff = staff_of(stories, book)
+    staff = tuple(read_all_staff(stories, book).values())
     begins = date.fromisoformat(min(story.begins for story in stories))
     until = date.fromisoformat(max(story.until for story in stories))
     length = (until - begins).days

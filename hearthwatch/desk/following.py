@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from casework.cases.commands import MAX_BYTES, Command
 from hearthwatch.desk.views import Change
 from streams.errors import InputError, TransportError
-from streams.kafka_reach import started
+from streams.kafka_reach import partitions_of, started
 from streams.partitions import partition_of
 from streams.records import CASE_COMMANDS, CASE_EVENTS
 from streams.timestamps import parse_timestamp
@@ -153,13 +153,7 @@ async def follower(kafka: Mapping[str, Any], since: Mapping[str, int] | None = N
         aiokafka.AIOKafkaConsumer(enable_auto_commit=False, auto_offset_reset="earliest", **kafka), kafka
     )
     try:
-        await consumer._client.force_metadata_update()  # noqa: SLF001 - see agents.flow
-        numbers = consumer.partitions_for_topic(CASE_EVENTS)
-        if not numbers:
-            raise TransportError(
-                f"the topic {CASE_EVENTS} is missing; make it with `hearthwatch topics create`"
-            )
-        partitions = [aiokafka.TopicPartition(CASE_EVENTS, number) for number in sorted(numbers)]
+        partitions = await partitions_of(consumer, CASE_EVENTS)
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
         for one in partitions:

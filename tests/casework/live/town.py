@@ -13,10 +13,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from casework.stories.staff_file import read_all_staff
 from deploy.local import free_ports
 from hearthwatch.casework_files import casebook
 from hearthwatch.connections import kafka_connection, local_stack
-from hearthwatch.demo.helping import Helped, Messages, staff_of
+from hearthwatch.demo.helping import Helped, Messages
 from hearthwatch.demo.play import Play
 from hearthwatch.demo.tally import Tally
 from hearthwatch.demo.timeline import Day, Timeline, tell
@@ -145,7 +146,7 @@ async def live(folder: Path) -> Lived:
             book = casebook(settings, catalog, policy)
             read = [read_story(STORIES / f"{name}.yaml", catalog) for name in HELPED]
             stories = tuple(story.when_helped() for story in read)
-            staff = staff_of(stories, book)
+            staff = tuple(read_all_staff(stories, book).values())
             days: dict[str, Day] = {}
             tell(stories, staff, days)
             timeline = Timeline(
