@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
 from agents.cases import CasesStage
-from agents.deadlines import Deadlines
+from agents.deadlines import Deadlines, case_tick
 from agents.deciding import Monitor, Stage
+from agents.deliveries import Deliveries
+from agents.dispatch import DispatchStage
 from agents.flow import Flow
 from agents.forward import ForwardStage
 from agents.household import HouseholdStage
@@ -36,6 +38,7 @@ from agents.stage import Engine
 from agents.standing import Standing
 from agents.surroundings import Surroundings
 from agents.ticks import Midnights
+from casework.alerts.inputs import encode_due
 from casework.alerts.routes import Routes
 from casework.cases.book import Book
 from rules.calendar import Calendar
@@ -47,6 +50,7 @@ from streams.catalog import Catalog
 from streams.errors import HearthwatchError, InputError
 from streams.policies import Activation
 from streams.producer import OrderedProducer
+from streams.records import ALERTS, CASE_COMMANDS
 from streams.snapshots import snapshot_topic
 
 logger = logging.getLogger(__name__)
@@ -130,7 +134,9 @@ def stage_of(name: StageName, config: WorkerConfig) -> Stage:
             raise InputError("the stage `cases` needs a book of cases (HEARTHWATCH_CASEBOOK)")
         return CasesStage(config.casebook, clock=config.clock)
     if name == "dispatch":
-        raise InputError("the stage `dispatch` is not there yet")
+        if config.routes is None:
+            raise InputError("the stage `dispatch` needs to know whom to tell (HEARTHWATCH_ROUTES)")
+        return DispatchStage(config.routes, config.policy, clock=config.clock)
     book = Rulebook(config.activations) if config.activations else None
     if name == "intake":
         return Intake(config.catalog if book is None else book.catalog(book.newest), book=book)
@@ -202,9 +208,15 @@ class Worker:
                 self.engine, self._flow, catalog=config.catalog, calendar=stage.rules.calendar
             )
         self.deadlines: Deadlines | None = None
-        """Appends ticks where a deadline has come, in a cases worker by the wall clock."""
+        """Appends ticks where a deadline has come, in a worker of cases or dispatch by the wall clock."""
         if isinstance(stage, CasesStage) and stage.clock == "wall":
-            self.deadlines = Deadlines(self.engine)
+            self.deadlines = Deadlines(self.engine, CASE_COMMANDS, case_tick)
+        if isinstance(stage, DispatchStage) and stage.clock == "wall":
+            self.deadlines = Deadlines(self.engine, ALERTS, encode_due)
+        self.deliveries = Deliveries(self.engine, stage) if isinstance(stage, DispatchStage) else None
+        """Sends what was decided, in a dispatch worker."""
+        if metrics is not None and isinstance(stage, DispatchStage):
+            metrics.expect_routes(stage.routes.channels, stage.routes.wording.levels)
         self.activator: Activator | None = None
         """Follows activations and brings them to the partitions; leaves where one is not understood."""
         if config.activations:
@@ -325,6 +337,8 @@ class Worker:
         await self.producer.start()
         if self._snapshot_producer is not None:
             await self._snapshot_producer.start()
+        if self.deliveries is not None:
+            await self.deliveries.start()
         await self.app.start()
         for watcher in (
             self.midnights, self.deadlines, self.surroundings, self.senders, self.activator, self.snapshots,
@@ -344,6 +358,8 @@ class Worker:
                 "the worker did not stop in %d s; what it had begun will be repeated", STOP_SECONDS
             )
         await self.engine.close()
+        if self.deliveries is not None:
+            await self.deliveries.close()
         await self.producer.stop()
         if self._snapshot_producer is not None:
             await self._snapshot_producer.stop()

@@ -1,8 +1,8 @@
-"""Deadlines: ticks in the log of ``case.commands``, so that a replay lets them pass where the day had them.
+"""Deadlines: ticks in the logs of cases and alerts, so that a replay lets them pass where the day had them.
 
-In ``clock: wall`` the owner of a partition appends them (:class:`Deadlines`); in ``clock: log`` only records
-and :func:`append_case_ticks` (behind ``hearthwatch tick --until DATE``) let time pass. What fell due before a
-record happens before it in any case, so a tick that is there twice, or late, changes nothing.
+In ``clock: wall`` the owner of a partition appends them (:class:`Deadlines`); in ``clock: log`` only
+records, :func:`append_case_ticks` and :func:`append_alert_ticks` (behind ``hearthwatch tick --until
+DATE``) let time pass. What is due is done once, so a tick that is there twice, or late, changes nothing.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from typing import Any, Final
 
 from faust.types import TP
 
-from agents.flow import Flow
+from agents.flow import At, Flow
 from agents.ledger import Ledger
 from agents.stage import Engine
+from casework.alerts.inputs import encode_due
+from casework.alerts.state import UNANSWERED, decode
 from casework.cases.commands import Tick, encode_record
 from streams.errors import TransportError
 from streams.producer import OrderedProducer
@@ -38,20 +40,26 @@ CASE_STEPS: Final = (*STEPS, ("dispatch", [ALERTS]))
 
 
 class Deadlines:
-    """Appends the ticks of the partitions that a cases worker owns, by the wall clock.
+    """Appends the ticks of the partitions that a worker owns, by the wall clock.
 
     Args:
+        topic: the stage's log.
+        tick: a tick's value, for an instant.
         now: seconds since 1970.
     """
 
     def __init__(
         self,
         engine: Engine,
+        topic: str,
+        tick: Callable[[int], bytes],
         *,
         now: Callable[[], float] = time.time,
         again_seconds: float = AGAIN_SECONDS,
     ) -> None:
         self._engine = engine
+        self._topic = topic
+        self._tick = tick
         self._now = now
         self._again = again_seconds
         self._appended: dict[TP, dict[str, tuple[int, float]]] = {}
@@ -81,20 +89,24 @@ class Deadlines:
             found = await engine.ledger.next_due(
                 engine.stage.name, tp.topic, tp.partition, until, MOST + len(before)
             )
-            for household, due in found:
-                told = before.get(household)
+            for key, due in found:
+                told = before.get(key)
                 if told is not None and told[0] == due and moment - told[1] < self._again:
-                    waiting[household] = told
+                    waiting[key] = told
                     continue
                 # Up to the deadline and not up to now: the broker's clock may be a little behind ours.
-                record = encode_record(Tick(due))
-                engine.producer.append(CASE_COMMANDS, household.encode(), record, partition=lane.partition)
-                waiting[household] = due, moment
+                engine.producer.append(self._topic, key.encode(), self._tick(due), partition=lane.partition)
+                waiting[key] = due, moment
                 count += 1
             self._appended[tp] = waiting
         if count:
             await engine.producer.send()
         return count
+
+
+def case_tick(due: int) -> bytes:
+    """A tick of ``case.commands``."""
+    return encode_record(Tick(due))
 
 
 async def append_case_ticks(
@@ -129,7 +141,7 @@ async def append_case_ticks(
                     producer.append(
                         CASE_COMMANDS,
                         household.encode(),
-                        encode_record(Tick(until)),
+                        case_tick(until),
                         partition=number,
                         timestamp=max(0, stamp),
                     )
@@ -145,3 +157,64 @@ async def append_case_ticks(
         await producer.stop()
         await flow.close()
     return count
+
+
+async def append_alert_ticks(
+    until: int,
+    *,
+    kafka: Mapping[str, Any],
+    ledger: Ledger,
+    topic_prefix: str = "",
+    timeout_seconds: float = 300.0,
+) -> int:
+    """Let all that dispatch has due up to an instant happen, and be answered; how many ticks that took.
+
+    Does nothing where no dispatch worker has ever started. For ``clock: log``: each tick is stamped with the
+    instant, in microseconds since 1970. Another attempt by a channel that failed is due later than that.
+
+    Raises:
+        TransportError: dispatch, or a channel, did not get through in time.
+    """
+    flow = Flow(kafka, ledger, prefix=topic_prefix)
+    producer = OrderedProducer(kafka, topics=[ALERTS], prefix=topic_prefix)
+    count = 0
+    try:
+        at = await flow.partitions([ALERTS])
+        if not any((await flow.positions("dispatch", at)).values()):
+            return 0
+        await producer.start()
+        async with asyncio.timeout(timeout_seconds):
+            while due := await _due_alerts(flow, at, until):
+                for number, key in due:
+                    producer.append(
+                        ALERTS, key.encode(), encode_due(until), partition=number, timestamp=-(-until // 1000)
+                    )
+                count += len(due)
+                await producer.send()
+    except TimeoutError as error:
+        raise TransportError(
+            f"alerts did not get through in {timeout_seconds:.0f} s: is `dispatch` running, and do its"
+            " channels answer? `hearthwatch status` tells"
+        ) from error
+    finally:
+        await producer.stop()
+        await flow.close()
+    return count
+
+
+async def _due_alerts(flow: Flow, at: Sequence[At], until: int) -> list[tuple[int, str]]:
+    """Partitions and districts with something due, once nothing is under way any more."""
+    delay = 0.02
+    while True:
+        await flow.through(CASE_STEPS[-1:])
+        found: list[tuple[int, str]] = []
+        flies = False
+        for topic, number in at:
+            keys = await flow.ledger.next_due("dispatch", topic, number, UNANSWERED, -1)
+            found += [(number, key) for key, due in keys if due <= until]
+            raws = await flow.ledger.read("dispatch", topic, number, [key for key, _ in keys])
+            flies = flies or any(raw is not None and decode(raw).is_flying for raw in raws)
+        if not flies:
+            return found
+        await asyncio.sleep(delay)
+        delay = min(delay * 1.5, 0.5)

@@ -55,6 +55,7 @@ class Part:
         tallies: what metrics are told when the commit is through, by name and label.
         observed: (histogram, its labels, seconds), for metrics.
         received: when what caused each warning was received, in microseconds since 1970.
+        after: what is to be done outside once the commit is through.
         wakes: work between batches may be due after it.
         is_early: it needs what :attr:`agents.stage.Engine.look` finds out, before it can be decided.
         began: on the monotonic clock, for metrics.
@@ -75,6 +76,7 @@ class Part:
     tallies: Counter[tuple[str, ...]] = field(default_factory=Counter)
     observed: list[tuple[str, tuple[str, ...], float]] = field(default_factory=list)
     received: list[int] = field(default_factory=list)
+    after: list[Any] = field(default_factory=list)
     wakes: bool = False
     is_early: bool = False
     began: float = field(default_factory=time.monotonic)
@@ -87,6 +89,7 @@ class Lane:
     Attributes:
         topic, partition: without the prefix that names may have on the broker.
         next: the offset after the last record that was computed (the claim's is the committed one).
+        end: the end of the log when it was claimed.
         day, marks, counts: likewise ahead of the claim's.
         states: encoded states by key, None for a key without one; also those that wait for their commit.
         memo: what the stage keeps of the lane beside its states.
@@ -95,8 +98,8 @@ class Lane:
     """
 
     __slots__ = (
-        "cached_bytes", "claim", "counts", "day", "generation", "is_closing", "is_dropped", "lock", "marks",
-        "memo", "next", "partition", "pending", "states", "sweeping", "tail", "topic", "tp",
+        "cached_bytes", "claim", "counts", "day", "end", "generation", "is_closing", "is_dropped", "lock",
+        "marks", "memo", "next", "partition", "pending", "states", "sweeping", "tail", "topic", "tp",
     )  # fmt: skip
 
     def __init__(self, tp: TP, claim: Claim, generation: int, topic: str | None = None) -> None:
@@ -106,6 +109,7 @@ class Lane:
         self.claim = claim
         self.generation = generation
         self.next = claim.next_offset
+        self.end = claim.next_offset
         self.day = claim.day
         self.marks: dict[str, tuple[int, int]] = dict(claim.marks)
         self.counts: dict[str, int] = dict(claim.counts)

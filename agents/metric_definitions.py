@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+from casework.alerts.intents import FATES
 from casework.cases.case import CLOCKS, TIERS, CloseCode
 from casework.cases.commands import DATA
 
@@ -19,6 +20,9 @@ _LONG: Final = (
     900.0, 3_600.0, 14_400.0, 43_200.0, _DAY, 2 * _DAY, 3 * _DAY, 5 * _DAY, 7 * _DAY, 15 * _DAY, 30 * _DAY,
     90 * _DAY,
 )  # fmt: skip
+
+
+_TOLD: Final = (1.0, 5.0, 15.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 4 * 3_600.0, 43_200.0, _DAY, 3 * _DAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,13 @@ WARNING_TYPES: Final = tuple(
 )
 CLOSE_CODES: Final = get_args(CloseCode)
 COMMANDS: Final = tuple(DATA)
+OUTCOMES: Final = ("sent", "failed", "rejected")
+WAITING: Final[Mapping[str, str]] = {
+    "grouped": "for others of its community, or the end of quiet hours",
+    "silenced": "for the end of a silence",
+    "digest": "for a channel's rate",
+    "message": "in a message that is on its way",
+}
 RETRIES: Final = ("lost", "loading", "script", "refused-write")
 
 _STAGES = "`stage`: intake, person, household, forward, cases, dispatch"
@@ -213,6 +224,34 @@ DEFINITIONS: Final = (
         " observed of a step that ran without a clock, such as the first of a go-live's worklist.",
         f"`step`: {', '.join(CLOCKS)}; `level`: one of the policy",
         _LONG,
+    ),
+    Definition(
+        "hearthwatch_alerts_total", "counter", ("fate",),
+        "What became of alerts; one can have several fates, one after the other. gave-up: no channel of a"
+        " team reached anybody.",
+        f"`fate`: {', '.join(FATES)}",
+    ),
+    Definition(
+        "hearthwatch_alert_messages_total", "counter", ("channel", "result"),
+        "Answers to attempts to send a message to one recipient.",
+        f"`channel`: one of the routes; `result`: {', '.join(OUTCOMES)}",
+    ),
+    Definition(
+        "hearthwatch_alerts_waiting", "gauge", ("why",),
+        "Alerts of the owned partitions that nobody has been told of; add up all workers.",
+        f"`why`: {', '.join(f'{why} ({meaning})' for why, meaning in WAITING.items())}",
+    ),
+    Definition(
+        "hearthwatch_alert_messages_unsent", "gauge", (),
+        "Messages of the owned partitions of which an attempt has failed and that nobody has got yet; add up"
+        " all workers.",
+    ),
+    Definition(
+        "hearthwatch_alert_seconds", "histogram", ("level",),
+        "From an alert until somebody was told of it, by the log's own time: grouping, quiet hours, silences"
+        " and attempts that failed included.",
+        "`level`: one of the policy",
+        _TOLD,
     ),
     Definition(
         "hearthwatch_department_last_event_timestamp_seconds", "gauge", ("department",),

@@ -28,12 +28,14 @@ from agents.metric_definitions import (
     CLOSE_CODES,
     COMMANDS,
     DEFINITIONS,
+    OUTCOMES,
     REFUSALS,
     REJECTIONS,
     RETRIES,
     WARNING_TYPES,
     Definition,
 )
+from casework.alerts.intents import FATES
 from casework.cases.case import CLOCKS, TIERS
 
 if TYPE_CHECKING:  # it needs Faust, which only a worker has loaded
@@ -168,6 +170,8 @@ TALLIES: Final[Mapping[str, Route]] = {
     "closed": lambda series, words, n: series.add("hearthwatch_cases_closed_total", words, n),
     "commands": lambda series, words, n: series.add("hearthwatch_case_commands_total", words, n),
     "late": lambda series, words, n: series.add("hearthwatch_case_deadlines_missed_total", words, n),
+    "alerts": lambda series, words, n: series.add("hearthwatch_alerts_total", words, n),
+    "messages": lambda series, words, n: series.add("hearthwatch_alert_messages_total", words, n),
     "set-aside": lambda series, words, n: None,  # counted from the part's failures, likewise
 }
 """What stages may tally. A test compares this with what they do."""
@@ -232,6 +236,16 @@ class StageMetrics:
                 self.series.add("hearthwatch_cases_closed_total", (code,), 0)
             for command in COMMANDS:
                 self.series.add("hearthwatch_case_commands_total", (command, "done"), 0)
+
+    def expect_routes(self, channels: Iterable[str], levels: Iterable[str]) -> None:
+        """Begin what dispatch will count about channels and levels at 0."""
+        for fate in FATES:
+            self.series.add("hearthwatch_alerts_total", (fate,), 0)
+        for channel in channels:
+            for result in OUTCOMES:
+                self.series.add("hearthwatch_alert_messages_total", (channel, result), 0)
+        for level in levels:
+            self.series.observe("hearthwatch_alert_seconds", (level,), ())
 
     def committed(self, lane: Lane, part: Part) -> None:
         """A part is through: its sends are acknowledged and its commit is done."""

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import orjson
 
+from agents.metric_definitions import WAITING
 from agents.metrics import CONTENT_TYPE, Labels, StageMetrics
 from casework.cases.case import TIERS
 from streams.errors import SettingsError
@@ -40,6 +41,8 @@ class Outlook:
         series.watch("hearthwatch_households", self._households)
         series.watch("hearthwatch_cases", lambda: self._counted("open/"))
         series.watch("hearthwatch_cases_late", self._late)
+        series.watch("hearthwatch_alerts_waiting", self._waiting)
+        series.watch("hearthwatch_alert_messages_unsent", self._unsent)
         series.watch("hearthwatch_partition_day", self._days)
         series.watch("hearthwatch_partition_day_age_seconds", self._day_ages)
         series.watch("hearthwatch_effects_waiting", lambda: {(stage,): worker.producer.waiting})
@@ -135,6 +138,14 @@ class Outlook:
         if self._metrics.stage != "cases":
             return {}
         return {(tier,): 0.0 for tier in TIERS} | self._counted("late/")
+
+    def _waiting(self) -> Mapping[Labels, float]:
+        if self._metrics.stage != "dispatch":
+            return {}
+        return {(why,): 0.0 for why in WAITING} | self._counted("waiting/")
+
+    def _unsent(self) -> Mapping[Labels, float]:
+        return {(): 0.0} | self._counted("unsent") if self._metrics.stage == "dispatch" else {}
 
     def _days(self) -> Mapping[Labels, float]:
         return {

@@ -92,6 +92,8 @@ class Engine:
         self.is_closing = False
         self.on_commit: list[Callable[[Lane, Part], None]] = []
         """Called after each commit."""
+        self.on_drain: list[Callable[[], Awaitable[None]]] = []
+        """Awaited when partitions are about to be given up, behind the commits that are under way."""
 
     def bind(self, consumer: Callable[[], Consumer]) -> None:
         """Say where the app's consumer is found; it does not exist before the app starts."""
@@ -155,6 +157,7 @@ class Engine:
                 "%s-%d: offsets %d to %d were deleted before they were read: raise the topic's retention",
                 tp.topic, tp.partition, offset, earliest - 1, extra=at(tp, offset),
             )  # fmt: skip
+        lane.end = end
         self.signals.emit("claimed", tp=tp, offset=offset, epoch=lane.claim.epoch, generation=lane.generation)
         self.stage.begin(self, lane)
         return True
@@ -171,6 +174,8 @@ class Engine:
                         pass
                     while lane.tail is not None and not lane.tail.done():
                         await asyncio.wait([lane.tail])
+                for settle in self.on_drain:
+                    await settle()
         except TimeoutError:
             logger.warning(
                 "%d parts were not committed in %d s; they will be repeated",

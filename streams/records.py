@@ -20,6 +20,7 @@ WARNINGS: Final = "warnings"
 CASE_COMMANDS: Final = "case.commands"
 CASE_EVENTS: Final = "case.events"
 ALERTS: Final = "alerts"
+ALERT_EVENTS: Final = "alert.events"
 DEADLETTERS: Final = "deadletters"
 
 

@@ -2,9 +2,9 @@
 
 `life.<department>` holds what departments sent, `person.events` and `household.facts` what the stages tell
 each other, `warnings` and `deadletters` what comes out, `case.commands` what is to become of a warning,
-`case.events` what became of it, `alerts` what people are told, `audit` who looked at what and changed it,
-`hearthwatch.ledger` what the ledger is,
-`hearthwatch.policies` what it goes by, and `hearthwatch.snapshots.<stage>` what a rebuild begins with.
+`case.events` what became of it, `alerts` what people are told, `alert.events` what became of that,
+`audit` who looked at what and changed it, `hearthwatch.ledger` what the ledger is, `hearthwatch.policies`
+what it goes by, and `hearthwatch.snapshots.<stage>` what a rebuild begins with.
 
 A topic that exists with other settings is named, never silently used: a wrong timestamp type or a retention
 that is too short is found out only when days or records are already lost.
@@ -28,6 +28,7 @@ from streams.kafka_clients import Connection
 from streams.policies import MAX_BYTES as MAX_POLICIES_BYTES
 from streams.policies import POLICIES
 from streams.records import (
+    ALERT_EVENTS,
     ALERTS,
     CASE_COMMANDS,
     CASE_EVENTS,
@@ -129,8 +130,8 @@ def planned(
         person_partitions, household_partitions, warnings_partitions: of the topics keyed by person or
             household. They cannot be changed by hand once there are records: a state lives on its key's
             partition (`hearthwatch repartition` does it for `household.facts`).
-        case_partitions: of `case.commands` and `case.events`, keyed by household; alerts_partitions: of
-            `alerts`, keyed by district. They cannot be changed once there are records.
+        case_partitions: of `case.commands`, `case.events` and `alert.events`, keyed by household;
+            alerts_partitions: of `alerts`, keyed by district. They cannot be changed once there are records.
         life_retention_days: for `life.*` in `wall`; intake has passed a record on long before, but the
             original of one set aside as `internal-error` is read back from there.
         log_retention_days: for `person.events`, `household.facts`, `case.commands` and `alerts` in `wall`; a
@@ -191,6 +192,7 @@ def planned(
         ),
         topic(CASE_EVENTS, case_partitions, hop, "what became of cases, by household: the record"),
         topic(ALERTS, alerts_partitions, timed, "what people are told, by district; the dispatch step's log"),
+        topic(ALERT_EVENTS, case_partitions, hop, "what became of alerts, by household: the record"),
         topic(
             AUDIT,
             1,  # its offsets have no gaps, and the chain has one order

@@ -1,6 +1,6 @@
-"""What of the cases stage's sends stands on its topics already.
+"""What of the sends of cases or dispatch stands on their topics already.
 
-Each record that it sends names the record of ``case.commands`` behind it, and a number of its own
+Each record that they send names the record of their log behind it, and a number of its own
 (:data:`agents.cases.CAUSE`); from each partition first occurrences come in order. So what is not after the
 last one seen was sent. One that is sent again does no harm, it has the same id: so only the latest records
 are looked at.
@@ -8,21 +8,22 @@ are looked at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from agents.cases import CAUSE
 from agents.rebuild.log import Log
 from streams.partitions import partition_of
 from streams.producer import Sending
-from streams.records import ALERTS, CASE_EVENTS
+from streams.records import ALERT_EVENTS, ALERTS, CASE_EVENTS
 
 Cause = tuple[int, int]
 """An offset, and the number among what came of that record."""
 
 #: So many of the latest records of a partition are looked at, for one of this channel.
 LATEST: Final = 20_000
-_TOPICS: Final = (CASE_EVENTS, ALERTS)
+TOPICS: Final = {"cases": (CASE_EVENTS, ALERTS), "dispatch": (ALERT_EVENTS,)}
+"""By stage, what it sends of which repeats can be told so."""
 
 
 def cause_of(headers: Iterable[tuple[str, bytes | None]], channel: str) -> Cause | None:
@@ -36,21 +37,23 @@ def cause_of(headers: Iterable[tuple[str, bytes | None]], channel: str) -> Cause
     return None
 
 
-class SentByCases:
+class SentBefore:
     """Tells what of a replay's sends is missing; :meth:`look` comes first.
 
     Args:
+        topics: one of :data:`TOPICS`.
         channel: ``<topic>/<partition>`` of the replayed log.
     """
 
-    def __init__(self, log: Log, channel: str) -> None:
+    def __init__(self, log: Log, topics: Sequence[str], channel: str) -> None:
         self._log = log
+        self._topics = topics
         self._channel = channel
         self._last: dict[str, list[Cause]] = {}
 
     async def look(self) -> None:
         """Read the ends of the topics."""
-        for topic in _TOPICS:
+        for topic in self._topics:
             self._last[topic] = [
                 await self._latest(topic, number) for number in range(await self._log.count(topic))
             ]

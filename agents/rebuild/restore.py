@@ -19,6 +19,7 @@ import msgspec
 from agents.app import ALL_STAGES, StageName, WorkerConfig, stage_of
 from agents.cases import CasesStage
 from agents.deciding import Stage
+from agents.dispatch import DispatchStage
 from agents.forward import ForwardStage
 from agents.household import HouseholdStage
 from agents.intake import Intake
@@ -28,7 +29,7 @@ from agents.ledger.changes import Standing
 from agents.ledger.restoring import Place, Restoring, identify, standing
 from agents.person import PersonStage
 from agents.poison import SetAside
-from agents.rebuild.causes import SentByCases
+from agents.rebuild.causes import TOPICS, SentBefore
 from agents.rebuild.log import Log
 from agents.rebuild.replay import Replay
 from agents.rebuild.sent import Marks, Missing, last_marks, last_warnings, not_set_aside
@@ -50,7 +51,7 @@ _ORDER: Final[tuple[StageName, ...]] = ("household", "person", "cases", "dispatc
 
 WITHOUT_STATES: Final = frozenset(
     stage.name
-    for stage in (Intake, PersonStage, HouseholdStage, ForwardStage, CasesStage)
+    for stage in (Intake, PersonStage, HouseholdStage, ForwardStage, CasesStage, DispatchStage)
     if not stage.keeps_states
 )
 """Stages that only know how far they are: they go on at their last snapshot."""
@@ -186,7 +187,7 @@ class Rebuild:
                     opened.append(await self._replay(place, warned, marks, missing))
                 else:
                     opened.append(await self._replay(place, {}, marks, None))
-            if name == "cases":
+            if name in TOPICS:
                 for one in opened:
                     await self._only_missing(one)
             if name == "household":
@@ -209,9 +210,9 @@ class Rebuild:
         await self._producer.start()
 
     async def _only_missing(self, opened: _Open) -> None:
-        """Of what a partition of cases would send, keep what is not on the topics yet."""
+        """Of what a partition of cases or dispatch would send, keep what is not on the topics yet."""
         place = opened.restoring.place
-        sent = SentByCases(self.log, f"{self.topic(place)}/{place.partition}")
+        sent = SentBefore(self.log, TOPICS[place.stage], f"{self.topic(place)}/{place.partition}")
         await sent.look()
         opened.sends = sent.missing(opened.sends)
 

@@ -27,19 +27,23 @@ _MOST_PASSES: Final = 20
 """What is passed on can be due at once for the next team, and so on upwards; no district has more tiers."""
 
 
-def decide(state: State, input: Input, now: int, routes: Routes) -> tuple[State, Sequence[Intent]]:
+def decide(
+    state: State, input: Input, now: int, routes: Routes, *, waits: bool = False
+) -> tuple[State, Sequence[Intent]]:
     """Fold one input into the state of one key.
 
     Pure: no clock, no chance, no network. The state that is given is used up.
 
     Args:
         now: microseconds since 1970; an earlier instant than the last one counts as that.
+        waits: the answer to a message is waited for, however long it takes; otherwise one that does not come
+            counts as an attempt that failed.
 
     Returns:
         the state, and what was decided, in order. The intents must not be carried out before the state is
         written down; each :class:`Send` is answered by a :class:`Result`.
     """
-    turn = Turn(state, max(now, state.now), routes)
+    turn = Turn(state, max(now, state.now), routes, waits)
     state.now = turn.now
     if isinstance(input, Alert):
         _alert(turn, input)

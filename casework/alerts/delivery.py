@@ -12,7 +12,7 @@ from casework.alerts.content import data_of, text_of
 from casework.alerts.intents import MessageKind, Result, Send
 from casework.alerts.rate import backoff, free_at, take
 from casework.alerts.routes import Channel, Team
-from casework.alerts.state import NEVER, Digest, Message, Told
+from casework.alerts.state import NEVER, UNANSWERED, Digest, Message, Told
 from casework.alerts.waiting import Turn, group_due, group_of, held, put, take_out
 from streams.timestamps import MINUTE, SECOND
 
@@ -91,9 +91,7 @@ def in_flight(turn: Turn) -> list[Send]:
     """What was decided to be sent and has not been answered: to be sent again after a start."""
     sends = []
     for message in turn.state.messages.values():
-        channel = turn.routes.channels.get(message.channel)
-        if channel is not None:
-            sends += [_send(turn, message, channel, member) for member in message.flying]
+        sends += [_send(turn, message, message.channel, member) for member in message.flying]
     return sends
 
 
@@ -188,19 +186,19 @@ def _attempt(turn: Turn, message: Message, channel: Channel, recipients: list[st
     message.flying = list(recipients)
     message.tries += 1
     message.retry_after = 0
-    message.due = turn.now + channel.timeout_seconds * SECOND + _GRACE
-    turn.intents += [_send(turn, message, channel, member) for member in recipients]
+    message.due = UNANSWERED if turn.waits else turn.now + channel.timeout_seconds * SECOND + _GRACE
+    turn.intents += [_send(turn, message, channel.id, member) for member in recipients]
 
 
-def _send(turn: Turn, message: Message, channel: Channel, member: str) -> Send:
+def _send(turn: Turn, message: Message, channel: str, member: str) -> Send:
     team = turn.team(message.team)
     language = turn.routes.members[member].language if member in turn.routes.members else None
     return Send(
-        key=f"{message.id}@{channel.id}",
+        key=f"{message.id}@{channel}",
         message=message.id,
         kind=message.kind,
         team=message.team,
-        channel=channel.id,
+        channel=channel,
         member=member,
         attempt=message.tries,
         text=text_of(message.alerts, message.kind, turn.routes, language or team.language),

@@ -102,6 +102,8 @@ class Outcome:
     channel: str = ""
     by: str = ""
     kind: MessageKind = "alerts"
+    household: str = ""
+    level: str = ""
 
 
 Intent = Send | Outcome

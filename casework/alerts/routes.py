@@ -157,6 +157,7 @@ class Routes:
         desk: the team of what nobody else answers for.
         link: address of a case in the console, with ``{case}``.
         digest: SHA-256 of the file, in hex.
+        text: the file.
         remember: how long an alert's id is kept after it came, so that a repeat of it is known.
     """
 
@@ -171,6 +172,7 @@ class Routes:
     wording: Wording
     workdays: Workdays
     digest: str = ""
+    text: str = field(default="", repr=False, compare=False)
     remember: int = 7 * DAY
     _by_prefix: dict[str, Team] = field(default_factory=dict, init=False, repr=False, compare=False)
 

@@ -81,6 +81,7 @@ def _read(source: Source, root: Node, policy: Policy) -> Routes | None:
         ),
         workdays=workdays,
         digest=source.digest,
+        text=source.raw.decode(),
     )
 
 

@@ -21,6 +21,9 @@ FORMAT: Final = 1
 
 NEVER: Final = 2**62
 """An instant that never comes."""
+UNANSWERED: Final = 2**52
+"""When a message is due whose answer is waited for: in the year 2112. Unlike :data:`NEVER` it stands among
+the dues of a partition, so that what flies is found there."""
 
 
 class Waiting(msgspec.Struct, array_like=True):
@@ -147,6 +150,11 @@ class State(msgspec.Struct, array_like=True):
             yield digest.due
         for message in self.messages.values():
             yield message.due
+
+    @property
+    def is_flying(self) -> bool:
+        """Whether a message has been sent to somebody, and it is not known what came of it."""
+        return any(message.flying for message in self.messages.values())
 
     def holds(self, case: str) -> bool:
         """Whether anything of a case is here."""

@@ -15,11 +15,16 @@ from streams.timestamps import SECOND
 
 @dataclass(slots=True)
 class Turn:
-    """One decision while it is made: the state as it changes, and what was decided so far."""
+    """One decision while it is made: the state as it changes, and what was decided so far.
+
+    Attributes:
+        waits: for the answer to a message, however long it takes.
+    """
 
     state: State
     now: int
     routes: Routes
+    waits: bool = False
     intents: list[Intent] = field(default_factory=list)
 
     def team(self, id_: str) -> Team:
@@ -37,7 +42,11 @@ class Turn:
         kind: MessageKind = "alerts",
     ) -> None:
         """Put on record what became of an alert."""
-        self.intents.append(Outcome(fate, alert.id, alert.case, self.now, team, channel, by, kind))
+        self.intents.append(
+            Outcome(
+                fate, alert.id, alert.case, self.now, team, channel, by, kind, alert.household, alert.level
+            )
+        )
 
 
 def put(turn: Turn, alert: Alert, team: Team) -> None:

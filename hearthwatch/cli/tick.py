@@ -39,31 +39,33 @@ def tick(until: str, no_wait: bool, timeout: float, as_json: bool) -> None:
 
     First waits until everything that was published before has come through, so that the days end behind it;
     then, unless told otherwise, until every household has seen them, their warnings have reached the cases,
-    and the deadlines of the cases have passed. With `clock: wall` the workers do this by themselves.
+    the deadlines of the cases have passed, and the alerts that are due by then are sent. With `clock: wall` the workers do this by themselves.
     """
     day = parse_day(until)
     assert day is not None
     settings = in_force(load_settings())
     ticked = asyncio.run(_tick(settings, day, activated(settings), wait=not no_wait, timeout_seconds=timeout))
-    count, first, last, deadlines = ticked
+    count, first, last, deadlines, alerts = ticked
     days = {
         "first": None if first is None else day_text(first),
         "last": None if last is None else day_text(last),
     }
     if as_json:
-        click.echo(json.dumps({"ticks": count, **days, "deadlines": deadlines}))
+        click.echo(json.dumps({"ticks": count, **days, "deadlines": deadlines, "alerts": alerts}))
     elif first is None:
         click.echo("Nothing to do: no household is before that day, or nothing was published yet.")
     else:
         click.echo(f"The days {days['first']} to {days['last']} have passed ({count} ticks).")
     if deadlines and not as_json:
         click.echo(f"Deadlines passed in {deadlines} cases.")
+    if alerts and not as_json:
+        click.echo("The alerts that were due have been sent.")
 
 
 async def _tick(
     settings: Settings, day: int, files: tuple[Catalog, Policy], *, wait: bool, timeout_seconds: float
-) -> tuple[int, int | None, int | None, int]:
-    from agents.deadlines import append_case_ticks
+) -> tuple[int, int | None, int | None, int, int]:
+    from agents.deadlines import append_alert_ticks, append_case_ticks
     from agents.ticks import append_ticks
 
     ledger = open_ledger(settings)
@@ -85,11 +87,14 @@ async def _tick(
             timeout_seconds=timeout_seconds,
         )
         midnight = Calendar(policy.timezone).midnight_of(day)
-        deadlines = 0
+        deadlines = alerts = 0
         if wait and midnight is not None:
             deadlines = await append_case_ticks(
                 midnight, kafka=kafka_arguments(settings), ledger=ledger, timeout_seconds=timeout_seconds
             )
+            alerts = await append_alert_ticks(
+                midnight, kafka=kafka_arguments(settings), ledger=ledger, timeout_seconds=timeout_seconds
+            )
     finally:
         await ledger.close()
-    return done.ticks, done.first_day, done.last_day, deadlines
+    return done.ticks, done.first_day, done.last_day, deadlines, alerts

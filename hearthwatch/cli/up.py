@@ -81,11 +81,11 @@ def up(
     """Run everything: Kafka, Redis, and a worker of each stage.
 
     intake, person and household make warnings of events; forward and cases keep what becomes of warnings;
-    dispatch, which is to tell people, is not there yet, and is left out. The embedded Kafka and Valkey are
-    started unless the settings name others. A worker or an embedded server that dies is started again.
-    Ctrl-C, SIGTERM and `hearthwatch down` let every worker finish what it has begun; embedded servers that
-    this command started are stopped too. The catalogue and the policy of the first start are activated; later
-    the data goes by what is activated, and `hearthwatch policy activate` changes that.
+    dispatch tells people, where HEARTHWATCH_ROUTES says whom. The embedded Kafka and Valkey are started
+    unless the settings name others. A worker or an embedded server that dies is started again. Ctrl-C,
+    SIGTERM and `hearthwatch down` let every worker finish what it has begun; embedded servers that this
+    command started are stopped too. The catalogue and the policy of the first start are activated; later the
+    data goes by what is activated, and `hearthwatch policy activate` changes that.
     """
     settings = load_settings(catalog=catalog, policy=policy, clock=clock)
     counts = counts_of(scale)
@@ -164,11 +164,6 @@ def _leave_out(settings: Settings, book: Rulebook, counts: dict[str, int]) -> li
         left.append("dispatch")
         click.echo(
             "Nobody is alerted: HEARTHWATCH_ROUTES names no file. Alerts wait on their topic.", err=True
-        )
-    elif counts["dispatch"]:  # as agents.app.stage_of has it
-        left.append("dispatch")
-        click.echo(
-            "Nobody is alerted: this version has no stage dispatch. Alerts wait on their topic.", err=True
         )
     for stage in left:
         counts[stage] = 0

@@ -48,9 +48,9 @@ def worker(
     """Run one STAGE of the pipeline until SIGTERM or Ctrl-C.
 
     intake validates and repartitions what departments send; person decides where persons belong; household
-    scores and warns. forward passes warnings on; cases keeps what becomes of them; dispatch, which is to tell
-    people, is not there yet. Start as many of each as there are partitions to share; `hearthwatch up` starts
-    one of each. Metrics, /healthz and /readyz are served over HTTP.
+    scores and warns. forward passes warnings on; cases keeps what becomes of them; dispatch tells people
+    (HEARTHWATCH_ROUTES). Start as many of each as there are partitions to share; `hearthwatch up` starts one
+    of each. Metrics, /healthz and /readyz are served over HTTP.
     """
     settings = load_settings(worker_name=name)
     name = settings.worker_name or f"{stage}-{os.getpid()}"

@@ -66,15 +66,19 @@ class Site:
 
     Attributes:
         answers: (status, headers); a status of 0 answers never.
+        came: what has come, one after the other, for who waits for it.
     """
 
     url: str = ""
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     released: asyncio.Event = field(default_factory=asyncio.Event)
+    came: asyncio.Queue[Request] = field(default_factory=asyncio.Queue)
 
     async def handle(self, request: web.Request) -> web.Response:
-        self.requests.append(Request(request.path, dict(request.headers), await request.read()))
+        one = Request(request.path, dict(request.headers), await request.read())
+        self.requests.append(one)
+        self.came.put_nowait(one)
         status, headers = self.answers.pop(0) if self.answers else (200, {})
         if status == 0:
             await self.released.wait()

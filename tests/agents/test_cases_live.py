@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from agents.case_index import entry_of, open_cases
-from agents.deadlines import Deadlines
+from agents.deadlines import Deadlines, case_tick
 from casework.cases import state_format
 from casework.cases.baseline import worklist
 from casework.cases.book import Baseline
@@ -133,12 +133,12 @@ async def test_a_tick_under_way_is_not_told_twice_and_one_that_was_ignored_is_to
     engine = cases.workers["cases"].engine
     opened = (await cases.events())["H1"][0]
     ahead = time.time() + 2 * 3600  # by our clock an hour is over; by the broker's it is not
-    look = Deadlines(engine, now=lambda: ahead)
+    look = Deadlines(engine, CASE_COMMANDS, case_tick, now=lambda: ahead)
     assert await look.check() == 1
     assert await look.check() == 0
     await cases.through()
     assert [event["id"] for event in (await cases.events())["H1"]] == [opened["id"]]
-    again = Deadlines(engine, now=lambda: ahead, again_seconds=0)
+    again = Deadlines(engine, CASE_COMMANDS, case_tick, now=lambda: ahead, again_seconds=0)
     assert [await again.check(), await again.check()] == [1, 1]
     await cases.through()
     await cases.audit()

@@ -27,6 +27,7 @@ def test_the_plan_has_a_topic_per_department_and_the_pipelines_own(catalog: Cata
         "case.commands",
         "case.events",
         "alerts",
+        "alert.events",
         "audit",
         "deadletters",
         "hearthwatch.ledger",
@@ -76,7 +77,7 @@ def test_what_a_rebuild_reads_is_kept_long_enough(catalog: Catalog) -> None:
     assert planned["hearthwatch.snapshots.cases"].partitions == planned["case.commands"].partitions
     assert planned["hearthwatch.snapshots.dispatch"].partitions == planned["alerts"].partitions
     assert planned["audit"].partitions == 1
-    for name in ("warnings", "case.events", "audit", "deadletters"):
+    for name in ("warnings", "case.events", "alert.events", "audit", "deadletters"):
         assert planned[name].settings["retention.ms"] == "-1"
         assert planned[name].settings["retention.bytes"] == "-1"
         assert planned[name].settings["cleanup.policy"] == "delete"

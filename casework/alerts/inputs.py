@@ -1,0 +1,179 @@
+"""The log of dispatch: the records of the topic ``alerts``, and how they are folded.
+
+What cases send (:class:`~casework.alerts.alert.Alert`, :class:`~casework.alerts.alert.Resolve`) and what
+dispatch appends itself stand in one log: what came of a message, silences, ticks, and the routes that
+hold from there on. So the state is a pure function of the log, and so is what was decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from casework.alerts.alert import DISTRICT_DIGITS, NO_DISTRICT, Alert, Resolve, decode_alert
+from casework.alerts.decide import decide
+from casework.alerts.intents import Input, Intent, Result, Silenced, Wake
+from casework.alerts.routes import Routes
+from casework.alerts.silences import Silence, check_silence
+from casework.alerts.state import State, next_due
+from streams.errors import InputError
+from streams.timestamps import SECOND
+
+Clock = Literal["wall", "log"]
+
+ROUTES_KEY: Final = "@routes"
+"""The key of records that say which routes hold; the others have a district's (:func:`is_district`)."""
+
+AHEAD: Final = 5 * SECOND
+"""So far a tick may be ahead of the broker's clock: a worker's wrong clock must not move a district's."""
+
+_MOST_WAKES: Final = 100_000
+
+
+class Due(msgspec.Struct, frozen=True, array_like=True):
+    """A tick: what was due at ``at``, in microseconds since 1970, is to be done."""
+
+    at: int
+
+
+class RoutesInForce(msgspec.Struct, frozen=True, array_like=True):
+    """From here on these routes hold in this partition.
+
+    Attributes:
+        digest: SHA-256 of the file, in hex.
+        text: the file; its secrets are references (docs/reference/routes.md).
+    """
+
+    digest: str
+    text: str
+
+
+Record = Alert | Resolve | Result | Silenced | Due | RoutesInForce
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    kind: str = ""
+
+
+class _Result(msgspec.Struct, frozen=True):
+    message: str
+    channel: str
+    member: str
+    attempt: int
+    outcome: Literal["sent", "failed", "rejected"]
+    reason: str = ""
+    retry_after: int = 0
+
+
+class _Silence(msgspec.Struct, frozen=True):
+    id: str
+    author: str
+    reason: str
+    starts: int
+    ends: int
+    community: str = ""
+    levels: tuple[str, ...] = ()
+    household: str = ""
+
+
+class _Due(msgspec.Struct, frozen=True):
+    at: int
+
+
+class _Routes(msgspec.Struct, frozen=True):
+    digest: str
+    text: str
+
+
+_kind = msgspec.json.Decoder(_Kind).decode
+_result = msgspec.json.Decoder(_Result).decode
+_silence = msgspec.json.Decoder(_Silence).decode
+_due = msgspec.json.Decoder(_Due).decode
+_routes = msgspec.json.Decoder(_Routes).decode
+_encode = msgspec.json.Encoder().encode
+
+_OWN: Final[dict[str, Callable[[bytes], Record]]] = {
+    "result": lambda raw: Result(*msgspec.structs.astuple(_result(raw))),
+    "silence": lambda raw: Silenced(check_silence(Silence(*msgspec.structs.astuple(_silence(raw))))),
+    "tick": lambda raw: Due(_due(raw).at),
+    "routes": lambda raw: RoutesInForce(*msgspec.structs.astuple(_routes(raw))),
+}
+
+
+def decode_record(raw: bytes | None) -> Record:
+    """A record of the topic ``alerts``.
+
+    Raises:
+        InputError: it is none; the text holds no value of the record.
+    """
+    raw = raw or b""
+    try:
+        read = _OWN.get(_kind(raw).kind, decode_alert)
+        return read(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise InputError(
+            "a record of alerts must be a JSON object with the fields of docs/reference/alerts.md"
+        ) from None
+
+
+def encode_result(result: Result) -> bytes:
+    """A record that says what came of a message."""
+    return _encode({"kind": "result", **msgspec.structs.asdict(result)})
+
+
+def encode_silence(silence: Silence) -> bytes:
+    """A record that makes a silence, or gives it another end."""
+    return _encode({"kind": "silence", **msgspec.structs.asdict(silence)})
+
+
+def encode_due(at: int) -> bytes:
+    """A tick, in microseconds since 1970."""
+    return _encode({"kind": "tick", "at": at})
+
+
+def encode_routes(digest: str, text: str) -> bytes:
+    """A record that lets routes hold from there on."""
+    return _encode({"kind": "routes", "digest": digest, "text": text})
+
+
+def is_district(key: str) -> bool:
+    """Whether a key is one under which alerts are decided: six digits, or ``district``."""
+    return key == NO_DISTRICT or (len(key) == DISTRICT_DIGITS and key.isascii() and key.isdigit())
+
+
+def fold(
+    state: State, record: Record, at: int, routes: Routes, clock: Clock
+) -> tuple[State, Sequence[Intent]]:
+    """Fold a record of the log into the state of its key; the state that is given is used up.
+
+    In ``clock: wall`` what is due is done when a record comes, and ticks come for that: after an outage a case
+    that has been resolved meanwhile is not told of. In ``clock: log`` no time passes between records, so all
+    that fell due before a record is done before it, each at its own instant; and a message waits for its answer
+    as long as it takes, because nobody's time runs out meanwhile.
+
+    Args:
+        at: of the record, in microseconds since 1970.
+    """
+    given: Input
+    if isinstance(record, RoutesInForce):
+        return state, ()
+    if isinstance(record, Due):
+        given = Wake()
+        at = max(at, min(record.at, at + AHEAD)) if clock == "wall" else at
+    else:
+        given = record
+    if clock == "wall":
+        return decide(state, given, at, routes)
+    intents: list[Intent] = []
+    before = -1
+    for _ in range(_MOST_WAKES):
+        due = next_due(state)
+        if due > at or due == before:
+            break
+        before = due
+        state, some = decide(state, Wake(), due, routes, waits=True)
+        intents += some
+    state, some = decide(state, given, at, routes, waits=True)
+    return state, [*intents, *some]
