@@ -1,0 +1,1 @@
+"""What became of warnings, in numbers: which led to a visit, to need, to help. Pure; no households."""

@@ -1,0 +1,71 @@
+"""Hiding counts that are so small that they could speak of one family.
+
+Statistical disclosure control of a table of counts: cells of 1 and 2 are hidden (primary suppression), and
+where a hidden cell could be worked out from a sum that is shown, another one with it (complementary
+suppression; A. Hundepool et al., "Statistical Disclosure Control", Wiley 2012).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+LEAST: Final = 3
+"""The smallest count above 0 that is shown."""
+
+STREET_DIGITS: Final = 9
+
+
+def is_small(count: int) -> bool:
+    """Whether a count is hidden for its size: 1 or 2. That nobody is concerned may be known."""
+    return 0 < count < LEAST
+
+
+def hidden(communities: Mapping[str, int], streets: Mapping[str, int]) -> tuple[set[str], set[str]]:
+    """Whose counts are hidden, of one column of two tables, of which one sums up the other.
+
+    Args:
+        communities: code -> count.
+        streets: the first nine digits -> the sum of its communities; their own sum is shown.
+    """
+    low = {code for code, count in communities.items() if is_small(count)}
+    high = {code for code, count in streets.items() if is_small(count)}
+    under: dict[str, list[str]] = {street: [] for street in streets}
+    for code in communities:
+        under[code[:STREET_DIGITS]].append(code)
+    while True:
+        before = len(low) + len(high)
+        if _is_told(streets, high):  # by the sum of all streets
+            _one_more(streets, list(streets), high)
+        for street, codes in under.items():
+            gone = [code for code in codes if code in low]
+            # With the street's sum one hidden community is worked out; without it a street of none is.
+            if _is_told(communities, gone) and street not in high and not _one_more(communities, codes, low):
+                high.add(street)
+            if not gone and street in high:
+                _one_more(communities, codes, low)
+        # The sum of all hidden streets is known too, of those that are shown.
+        pooled = [code for code in low if code[:STREET_DIGITS] in high]
+        if _is_told(communities, pooled):
+            _one_more(communities, [code for street in high for code in under[street]], low) or _one_more(
+                streets, list(streets), high
+            )
+        if len(low) + len(high) == before:
+            return low, high
+
+
+def _is_told(counts: Mapping[str, int], hidden: Collection[str]) -> bool:
+    """Whether the sum of some hidden counts tells each: it is a single one, or all are 1.
+
+    A count of 0 is shown, so that a hidden one is known to be 1 at least.
+    """
+    return len(hidden) == 1 or (len(hidden) > 1 and sum(counts[code] for code in hidden) == len(hidden))
+
+
+def _one_more(counts: Mapping[str, int], among: list[str], hidden: set[str]) -> bool:
+    """Hide the smallest count that is shown and not 0; whether there was one."""
+    shown = [code for code in among if counts[code] > 0 and code not in hidden]
+    if not shown:
+        return False
+    hidden.add(min(shown, key=lambda code: (counts[code], code)))
+    return True
