@@ -225,10 +225,14 @@ class Measure:
             sender.tell("")
             await asyncio.sleep(self.scenario.warm_up + 0.5)
             used = {name: cpu_seconds(pid) for name, pid in pids.items()}
+            commits = await self._commits()
             since = time.monotonic()
             await asyncio.sleep(max(0.5, load.seconds - self.scenario.warm_up - 1.0))
             passed = time.monotonic() - since
             cpu = {name: (cpu_seconds(pid) - used[name]) / passed for name, pid in pids.items()}
+            commits = {
+                stage: round((n - commits[stage]) / passed) for stage, n in (await self._commits()).items()
+            }
             sent = json.loads(await sender.line(THROUGH_SECONDS))
             async with asyncio.timeout(THROUGH_SECONDS):
                 await reader.has_seen(load.crossings)
@@ -241,7 +245,17 @@ class Measure:
         return {
             **await self._figures(reader.seen, sent),
             "cores_used": {k: round(v, 3) for k, v in cpu.items()},
+            "commits_per_second": commits,
         }
+
+    async def _commits(self) -> dict[str, int]:
+        """How many commits each stage has made, by the ledger."""
+        out = {}
+        for stage in STAGES:
+            at = await self.flow.partitions(self.steps[stage])
+            found = await self.flow.positions(stage, at)
+            out[str(stage)] = sum(one.commit for one in found.values() if one is not None)
+        return out
 
     async def _figures(self, seen: Sequence[tuple[float, Any]], sent: dict[str, Any]) -> dict[str, Any]:
         load = self.scenario.load

@@ -25,6 +25,7 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streams.one_loop import OneLoopConsumer
 from streams.pace import Pace, PacedClient
 from streams.slices import Batch, PartitionOwner, Seat, Slice
 
@@ -87,8 +88,8 @@ class BatchApp(faust.App):
         """None: there are no tables."""
 
 
-class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread that talks to Kafka."""
+class Fetching(OneLoopConsumer):
+    """What talks to Kafka."""
 
     app: BatchApp
 
@@ -125,7 +126,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self, consumer: Any, active_partitions: set[TP], timeout: float | None = None,  # noqa: ASYNC109
         max_records: int | None = None,
     ) -> Any:  # fmt: skip
-        # Runs in the thread's loop. aiokafka asks for more as soon as its buffer is empty, which is here.
+        # aiokafka asks for more as soon as its buffer is empty, which is here.
         self.pace.want()
         fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
         if fetched:
@@ -182,8 +183,8 @@ class Consumer(driver.Consumer):
         self.offset_gaps = 0
         """Slices that did not begin where the one before ended: compaction, or data lost to retention."""
 
-    def _new_consumer_thread(self) -> ConsumerThread:
-        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+    def _new_consumer_thread(self) -> Fetching:
+        return Fetching(self, loop=self.loop, beacon=self.beacon)
 
     # -- where to start -----------------------------------------------------------------------------
 
