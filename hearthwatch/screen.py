@@ -40,6 +40,11 @@ def wide_console() -> Console:
     return Console(width=max(shutil.get_terminal_size().columns, 160))
 
 
+def printable(text: str) -> str:
+    """Without control characters: what somebody wrote must not drive the reader's terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
 class Lines:
     """A line for each change that an operator wants to read later."""
 

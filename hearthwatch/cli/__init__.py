@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "api": "hearthwatch.cli.api:api",
     "audit": "hearthwatch.cli.audit:audit",
     "backtest": "hearthwatch.cli.backtest:backtest",
+    "case": "hearthwatch.cli.case:case",
     "casebook": "hearthwatch.cli.casebook:casebook",
     "catalog": "hearthwatch.cli.catalog:catalog",
     "deadletters": "hearthwatch.cli.deadletters:deadletters",
@@ -42,6 +43,7 @@ COMMANDS: dict[str, str] = {
     "rebuild": "hearthwatch.cli.rebuild:rebuild",
     "repartition": "hearthwatch.cli.repartition:repartition",
     "routes": "hearthwatch.cli.routes:routes",
+    "silence": "hearthwatch.cli.silence:silence",
     "status": "hearthwatch.cli.status:status",
     "story": "hearthwatch.cli.story:story",
     "tick": "hearthwatch.cli.tick:tick",
@@ -50,6 +52,7 @@ COMMANDS: dict[str, str] = {
     "up": "hearthwatch.cli.up:up",
     "watch": "hearthwatch.cli.watch:watch",
     "worker": "hearthwatch.cli.worker:worker",
+    "yield": "hearthwatch.cli.yield_command:yield_",
 }
 """Name of a subcommand -> ``module:attribute`` of its click command, in alphabetical order."""
 

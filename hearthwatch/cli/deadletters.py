@@ -12,6 +12,7 @@ from rich.text import Text
 
 from hearthwatch.cli.groups import Group
 from hearthwatch.connections import kafka_connection
+from hearthwatch.screen import printable
 from hearthwatch.settings import load_settings
 from streams.deadletter_topic import read_dead_letters
 from streams.deadletters import INTERNAL_ERROR, DeadLetter
@@ -118,7 +119,7 @@ def _show(letters: Iterator[DeadLetter], *, values: bool) -> None:
             shown = letter.as_row(values=True)
             message += f"\nkey: {shown['key']}\nvalue: {shown['value']}\nheaders: {shown['headers']}"
         # Text, not markup: what a sender wrote must not colour our screen.
-        table.add_row(*(Text(_printable(cell)) for cell in row), Text(_printable(message)))
+        table.add_row(*(Text(printable(cell)) for cell in row), Text(printable(message)))
     if count == 0:
         click.echo("No dead letters.")
         return
@@ -131,8 +132,3 @@ def _when(timestamp_ms: int) -> str:
         return format_timestamp(timestamp_ms * 1000)
     except ValueError:
         return "unknown"
-
-
-def _printable(text: str) -> str:
-    """Without control characters: a value must not drive the reader's terminal."""
-    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)

@@ -1,16 +1,17 @@
-"""Looks at households from the command line go on record too, before anything is shown."""
+"""Looks and changes from the command line go on record too, before anything is shown or sent."""
 
 from __future__ import annotations
 
 import asyncio
 import getpass
 import os
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import click
 
 from hearthwatch.settings import Settings
-from streams.audit import Entry, Who
+from streams.audit import Entry, Kind, Who
 
 OPERATOR: Final = "operator"
 """The role of who works on a server: it is the machine's logins that say who may."""
@@ -25,23 +26,42 @@ def look_on_record(settings: Settings, what: str, household: str, *, is_found: b
         InputError: there is no audit log yet.
         TransportError: the brokers do not take the record.
     """
-    entry = Entry(
-        "read",
+    result = "ok" if is_found else "not-found"
+    asyncio.run(put_on_record(settings, entry("read", what, result, households=(household,), rows=is_found)))
+
+
+def entry(
+    kind: Kind,
+    what: str,
+    result: str,
+    *,
+    case: str | None = None,
+    households: Sequence[str] = (),
+    rows: int = 0,
+    query: Mapping[str, str] | None = None,
+    request: str = "",
+) -> Entry:
+    """What the login of this machine does by the command that runs; see :class:`Entry`."""
+    return Entry(
+        kind,
         what,
-        "ok" if is_found else "not-found",
+        result,
         Who(_login(), OPERATOR),
         by=click.get_current_context().command_path,
-        households=(household,),
-        rows=int(is_found),
+        request=request,
+        case=case,
+        households=tuple(dict.fromkeys(households)),
+        rows=int(rows),
+        query=dict(query or {}),
     )
-    asyncio.run(_write(settings, entry))
 
 
-async def _write(settings: Settings, entry: Entry) -> None:
+async def put_on_record(settings: Settings, *entries: Entry) -> None:
+    """Put entries on record; returns when they are there, raises as :func:`look_on_record`."""
     from hearthwatch.audit_log import AuditWriter
 
     async with AuditWriter(settings, "cli") as writer:
-        await writer.write(entry)
+        await writer.write(*entries)
 
 
 def _login() -> str:

@@ -16,15 +16,15 @@ from casework.alerts.routes import Routes, Team
 from casework.alerts.routes_file import read_routes
 from hearthwatch.cli.faults import read_or_leave
 from hearthwatch.cli.groups import Group
+from hearthwatch.cli.moments import instant_of
 from hearthwatch.settings import load_settings
 from rules.policy_file import read_policy
 from streams.catalog_file import read_catalog
 from streams.errors import InputError
-from streams.timestamps import SECOND, parse_timestamp
+from streams.timestamps import SECOND
 
 NOBODY: Final = "none"
 """What is typed for a household without a community."""
-_LOCAL: Final = ("%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -150,16 +150,7 @@ def _instant(text: str | None, read: Routes) -> int:
     """Microseconds since 1970 of what was typed."""
     if text is None:
         return int(dt.datetime.now(dt.UTC).timestamp()) * SECOND
-    instant = parse_timestamp(text)
-    if instant is not None:
-        return instant
-    for form in _LOCAL:
-        try:
-            local = dt.datetime.strptime(text, form).replace(tzinfo=read.zone)
-        except ValueError:
-            continue
-        return int(local.timestamp()) * SECOND
-    raise InputError(f"--at: `{text}` is no time: expected one such as 2026-10-03T09:00")
+    return instant_of(text, read.zone, "--at")
 
 
 def _read(file: Path) -> Routes:

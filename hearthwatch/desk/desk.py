@@ -100,7 +100,7 @@ class Desk:
     # -- reading ---------------------------------------------------------------------------------------
     async def cases(
         self,
-        scope: Sequence[str],
+        scope: Sequence[str] | None,
         *,
         level: str | None = None,
         state: CaseState | None = None,
@@ -111,7 +111,8 @@ class Desk:
         """Open cases of some communities, in the order of :class:`Page`.
 
         Args:
-            scope: codes of 12, 9 or 6 digits; one of a district also means what has no community.
+            scope: codes of 12, 9 or 6 digits; one of a district also means what has no community;
+                None for all.
             after: the ``next`` of the page before.
 
         Raises:

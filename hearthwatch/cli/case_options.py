@@ -1,0 +1,113 @@
+"""What several commands about cases are given: codes of communities, and who acts."""
+
+from __future__ import annotations
+
+import functools
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+
+from casework.cases.commands import Actor
+from casework.cases.transitions import COMMENTERS
+
+ROLES: Final = COMMENTERS
+"""Who may send anything at all; the table of transitions says who sends what."""
+
+CASE = click.argument("case", metavar="ID")
+JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+LANG = click.option(
+    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
+)
+NOTE = click.option("--note", metavar="TEXT", help="A remark that stands in the record.")
+
+_CODE: Final = re.compile(r"[0-9]{6}([0-9]{3}([0-9]{3})?)?")
+
+
+class Codes(click.ParamType):
+    """Codes of communities (12 digits), streets (9) or districts (6), with commas or spaces between them."""
+
+    name = "codes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        codes = tuple(code for code in re.split(r"[,\s]+", value) if code)
+        for code in codes:
+            if not _CODE.fullmatch(code):
+                self.fail(
+                    f"`{code}` is no code: a community has 12 digits, a street 9, a district 6", param, ctx
+                )
+        if not codes:
+            self.fail("expected at least one code", param, ctx)
+        return codes
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        return [rv]  # one value: it is split above
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """Who acts, and how a command is sent.
+
+    Attributes:
+        id: of the command.
+        seen: the case's version that is acted on; None: as it is now.
+        at: when, with ``clock: log``.
+    """
+
+    actor: Actor
+    id: str
+    seen: int | None
+    at: str | None
+    as_json: bool
+
+
+def acting(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of those who act; it is called with ``by``, an :class:`Acting`."""
+
+    @functools.wraps(command)
+    def called(
+        *args: Any, staff: str, role: Any, communities: tuple[str, ...], command_id: str | None,
+        seen: int | None, at: str | None, as_json: bool, **more: Any,
+    ) -> None:  # fmt: skip
+        if command_id is not None and seen is None:
+            raise click.UsageError(
+                "--id goes with --seen: sent again, a command has to be the same in all, or it is another one"
+            )
+        by = Acting(Actor(staff, role, communities), command_id or uuid.uuid4().hex, seen, at, as_json)
+        command(*args, by=by, **more)
+
+    for option in reversed(_OPTIONS):
+        called = option(called)
+    return called
+
+
+_OPTIONS: Final = (
+    click.option(
+        "--as", "staff", metavar="STAFF", required=True, envvar="HEARTHWATCH_STAFF", show_envvar=True,
+        help="Who acts.",
+    ),
+    click.option(
+        "--role", type=click.Choice(ROLES), required=True, envvar="HEARTHWATCH_ROLE", show_envvar=True,
+        help="As what.",
+    ),
+    click.option(
+        "--communities", type=Codes(), metavar="CODES", required=True, envvar="HEARTHWATCH_COMMUNITIES",
+        show_envvar=True, help="Whose cases are theirs: codes of 12, 9 or 6 digits, with commas.",
+    ),
+    click.option(
+        "--seen", type=click.IntRange(0), metavar="VERSION",
+        help="The version that was looked at; refused if the case has gone on since. Default: as it is now.",
+    ),
+    click.option(
+        "--id", "command_id", metavar="ID",
+        help="The command's id: sent again with it (and --seen), it is answered again and not carried out"
+        " again. Default: a new one.",
+    ),
+    click.option("--at", metavar="TIME", help="When it happens; needed with `clock: log`, and only there."),
+    click.option("--json", "as_json", is_flag=True, help="Print what came of it as one JSON object."),
+)  # fmt: skip

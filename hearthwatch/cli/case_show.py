@@ -1,0 +1,115 @@
+"""``hearthwatch case show`` and ``case suggest``: one case, what was done for it, and what would help."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
+
+import click
+import msgspec
+
+from hearthwatch.activated import activated
+from hearthwatch.cli.case_options import CASE, JSON, LANG
+from hearthwatch.cli.case_page import print_case
+from hearthwatch.cli.case_words import WORDS
+from hearthwatch.cli.on_record import entry, put_on_record
+from hearthwatch.desk import CaseView, Desk, Suggestion
+from hearthwatch.running import in_force
+from hearthwatch.screen import printable
+from hearthwatch.settings import Settings, load_settings
+from rules.words import Language
+from streams.audit import Entry
+
+
+@click.command(epilog="Example: hearthwatch case show H-1042-3 --lang zh")
+@CASE
+@LANG
+@JSON
+def show(case: str, lang: Language, as_json: bool) -> None:
+    """Show case ID: its deadlines, visits, assessment, help and commitment, why it was warned, its history.
+
+    That is the household's open case, or the one closed last. `version` is what a command may name by --seen.
+    Exit status 1 if there is no such case. Who looks is put on record first.
+    """
+    settings = in_force(load_settings())
+    found, events = asyncio.run(_shown(settings, case))
+    if as_json:
+        plain: dict[str, Any] = msgspec.to_builtins(found)
+        click.echo(msgspec.json.encode(plain | {"history": events}))
+        return
+    _, policy = activated(settings)
+    print_case(found, events, policy, ZoneInfo(policy.timezone), int(time.time() * 1_000_000), lang)
+
+
+@click.command(epilog="Example: hearthwatch case suggest H-1042-3 --json | jq -r .measure")
+@CASE
+@LANG
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def suggest(case: str, lang: Language, as_json: bool) -> None:
+    """Suggest measures for the household of case ID, the likeliest first, each with its reasons.
+
+    By the causes that were assessed; before that, by the indicators behind its score. It grants nothing:
+    staff decide. Exit status 1 if there is no such case. Who looks is put on record first.
+    """
+    settings = in_force(load_settings())
+    found = asyncio.run(_suggested(settings, case, lang))
+    if as_json:
+        for one in found:
+            click.echo(msgspec.json.encode(one))
+        return
+    words = WORDS[lang]
+    for number, one in enumerate(found, start=1):
+        click.echo(f"{number}. {one.title} ({one.measure}) - {one.provider}\n   {one.gives}")
+        for why in one.reasons:
+            click.echo(f"   - {printable(why.text)}")
+        if one.documents:
+            days = one.papers_within_days
+            later = "" if days is None else f" ({words['later'].format(days=days)})"
+            click.echo(f"   {words['needs']}{later}: {'; '.join(one.documents)}")
+    click.echo(words["suggested"] if found else words["nothing"], err=True)
+
+
+async def _shown(settings: Settings, id: str) -> tuple[CaseView, list[dict[str, Any]]]:
+    async with Desk.open(settings) as desk:
+        found = await desk.case(id)
+        if found is None:
+            await leave_unknown(settings, desk, id, entry("read", "case", "not-found", case=id))
+        events = await desk.history(found.household, case=found)
+        household = found.household
+        await put_on_record(
+            settings,
+            entry("read", "case", "ok", case=id, households=[household], rows=1),
+            entry("read", "history", "ok", case=id, households=[household], rows=len(events)),
+        )
+        return found, events
+
+
+async def _suggested(settings: Settings, id: str, lang: Language) -> list[Suggestion]:
+    async with Desk.open(settings) as desk:
+        found = await desk.case(id)
+        if found is None:
+            await leave_unknown(settings, desk, id, entry("read", "suggestions", "not-found", case=id))
+        worth = await desk.suggest(id, language=lang)
+        await put_on_record(
+            settings,
+            entry("read", "suggestions", "ok", case=id, households=[found.household], rows=len(worth)),
+        )
+        return worth
+
+
+async def leave_unknown(settings: Settings, desk: Desk, id: str, tried: Entry) -> NoReturn:
+    """Say that there is no such case, and which there may be; leave with 1. The try goes on record first."""
+    await put_on_record(settings, tried)
+    told = f"There is no case `{printable(id)}` that is open or was closed last."
+    for household in dict.fromkeys((id, id.rpartition("-")[0])):
+        home = await desk.household(household) if household else None
+        near = None if home is None else home.open or home.last
+        if near is not None:
+            told += f" Household {household} has {near.id} ({near.state})."
+            break
+    else:
+        told += " `hearthwatch case list` names the open ones."
+    click.echo(told, err=True)
+    raise click.exceptions.Exit(1)
