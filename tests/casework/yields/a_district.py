@@ -11,8 +11,10 @@ from casework.cases.book import Book
 from casework.cases.case_events import CaseEvent
 from casework.cases.commands import Actor, WarningPassed
 from casework.yields.course import Courses
-from tests.casework.cases.a_case import BOOK, COMMUNITY, DISTRICT, HOME, MONDAY, STREET, Desk, entry, warning
+from tests.casework.cases.a_case import BOOK, COMMUNITY, DISTRICT, HOME, MONDAY, Desk, entry, warning
 
+ANOTHER = Actor("chen", "district", DISTRICT.communities)
+"""Whoever proposed a measure does not approve it."""
 NO_NEED = frozenset(level for level, found in BOOK.difficulties.items() if found.severity == 0)
 
 
@@ -57,7 +59,7 @@ class Family(Desk):
         """Assessed, proposed, approved and delivered."""
         self.visited("severe")
         self.send("propose", measure="dibao", amount_yuan=900)
-        self.send("approve", STREET, measure="dibao")
+        self.send("approve", ANOTHER, measure="dibao")
         self.send("deliver", measure="dibao")
         return self
 

@@ -1,0 +1,166 @@
+"""``hearthwatch yield``: what warnings led to, counted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from casework.cases.book import Book
+from casework.yields.counting import DIMENSIONS, Cohort, Dimension, count
+from casework.yields.course import Courses
+from hearthwatch.activated import activated
+from hearthwatch.casework_files import casebook_or_why
+from hearthwatch.cli.backtest import open_events, with_progress
+from hearthwatch.cli.output import Lines, keep_apart
+from hearthwatch.cli.rebuild import shown
+from hearthwatch.connections import kafka_arguments
+from hearthwatch.running import in_force
+from hearthwatch.screen import wide_console
+from hearthwatch.settings import Settings, load_settings
+from hearthwatch.warning_text import Language
+from hearthwatch.worker_config import catalog_and_policy
+from hearthwatch.yields.shown import Naming, Shown, show, to_count
+from rules.calendar import Calendar, day_from_text
+from streams.errors import InputError
+from streams.timestamps import is_date
+
+if TYPE_CHECKING:
+    from rules.policy import Policy
+    from streams.catalog import Catalog
+
+_IN_TABLES: tuple[Dimension, ...] = ("indicator", "department", "community")
+"""What is printed unless something else is asked for; JSON and HTML have all."""
+
+
+@click.command(
+    "yield",
+    epilog="Example: hearthwatch yield --since 2026-01-01 --until 2026-03-31 --html yield.html",
+)
+@click.option("--since", metavar="YYYY-MM-DD", help="Only cases opened on this day or later.")
+@click.option("--until", metavar="YYYY-MM-DD", help="Only cases opened on this day or earlier.")
+@click.option(
+    "--by",
+    type=click.Choice(DIMENSIONS),
+    multiple=True,
+    help="A row for each of these; may be given several times (otherwise: indicator, department and"
+    " community; all with --json and in the page).",
+)
+@click.option(
+    "--community", metavar="CODE", default="", help="Only a community, street or district (12, 9, 6 digits)."
+)
+@click.option(
+    "--small-cells",
+    is_flag=True,
+    help="Show counts of 1 and 2 of communities and streets too: they can speak of one family.",
+)
+@click.option(
+    "--from",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Read records of `case.events` and `warnings` from a file, one per line (- for standard input), and"
+    " not from Kafka.",
+)
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a page with charts; - for standard output.",
+)
+@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language.")
+@click.option("--json", "as_json", is_flag=True, help="Print one object.")
+def yield_(
+    since: str | None,
+    until: str | None,
+    by: tuple[Dimension, ...],
+    community: str,
+    small_cells: bool,
+    file: Path | None,
+    html: Path | None,
+    lang: Language,
+    as_json: bool,
+) -> None:
+    """Count what warnings led to: visits, need found, help, and why cases were closed.
+
+    A case is a warning that somebody has to answer for; later warnings join it. It counts once in the total,
+    and under each indicator and department behind it. Shares leave out what is still undecided, and come with
+    their 95 % intervals: fewer than 10 cases are too few to judge by. How to read it:
+    docs/how-to/measure-the-yield.md.
+
+    Both topics are read whole. No household stands in what is printed, so nobody's look is put on record.
+    """
+    if not (community.isascii() and community.isdigit() and len(community) in (6, 9, 12)) and community:
+        raise InputError(f"`{community}` is no code: expected 6, 9 or 12 digits")
+    first, last = _day("--since", since), _day("--until", until)
+    if first is not None and last is not None and first > last:
+        raise InputError(f"--since {since} is after --until {until}: no day lies between them")
+    if as_json and str(html) == "-":
+        raise InputError("--json and --html - both write to standard output: give the page a file")
+    keep_apart([] if file is None else [file], [("--html", html)])
+    settings = load_settings()
+    courses, catalog, policy, book = _read(settings, file, is_quiet=as_json)
+    cohort = Cohort(Calendar(policy.timezone), first, last, community)
+    found = count(
+        courses,
+        cohort,
+        by=to_count(by or DIMENSIONS),
+        levels=[level.id for level in policy.levels],
+        no_need=frozenset(level for level, one in book.difficulties.items() if one.severity == 0),
+    )
+    naming = Naming(policy, catalog, lang)
+
+    def shown_by(dimensions: Sequence[Dimension]) -> Shown:
+        return show(
+            found, naming, dimensions, since=since, until=until, community=community, small_cells=small_cells
+        )
+
+    if html is not None:
+        from hearthwatch.yields.page import page
+
+        with Lines(html) as out:
+            out.write(page(shown_by(by or DIMENSIONS), lang).encode())
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(shown_by(by or DIMENSIONS)), ensure_ascii=False))
+    elif str(html) != "-":
+        from hearthwatch.yields.on_terminal import tables
+
+        console = wide_console()
+        for piece in tables(shown_by(by or _IN_TABLES), lang):
+            console.print(piece, highlight=False, markup=False)
+    if courses.unreadable:
+        click.echo(f"{courses.unreadable} records are of neither topic, and were passed over.", err=True)
+
+
+def _read(settings: Settings, file: Path | None, *, is_quiet: bool) -> tuple[Courses, Catalog, Policy, Book]:
+    """All cases, and the files that they were judged by."""
+    courses = Courses()
+    if file is not None:
+        files = catalog_and_policy(settings)
+        with open_events(file) as lines:
+            for line in with_progress(lines):
+                courses.take(line)
+    else:
+        from hearthwatch.yields.reading import read_topics
+
+        settings = in_force(settings)
+        files = activated(settings)
+        with shown(is_quiet) as tell:
+            asyncio.run(read_topics(kafka_arguments(settings), courses, tell))
+    book = casebook_or_why(settings, *files)
+    if isinstance(book, str):
+        raise InputError(f"{book} Which difficulties are none stands in the book.")
+    return courses, *files, book
+
+
+def _day(option: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not is_date(text):
+        raise InputError(f"{option}: `{text}` is no date: expected YYYY-MM-DD, such as 2026-01-31")
+    return day_from_text(text)
