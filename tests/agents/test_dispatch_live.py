@@ -128,13 +128,22 @@ async def test_a_silence_holds_alerts_until_it_ends(rig: Rig, site: Site) -> Non
 async def test_what_flies_when_a_worker_leaves_is_answered_first(rig: Rig, site: Site) -> None:
     """On SIGTERM a worker waits for the answers to what it has sent; its successor sends nothing again."""
     alerts = Alerts(rig)
-    await alerts.start()
+    signals = await alerts.start()
     site.answers = [(0, {})]
     await alerts.say(START, alert("H1"))
     await asyncio.wait_for(site.came.get(), DEADLINE)
+    draining = asyncio.Event()
+
+    async def reached() -> None:
+        draining.set()
+
+    alerts.workers[0].engine.on_drain.insert(0, reached)
     leaving = asyncio.ensure_future(alerts.stop())
+    await asyncio.wait_for(draining.wait(), DEADLINE)
     site.released.set()
     await leaving
+    names = [name for name, _ in signals.seen]
+    assert names.index("answered") < names.index("drained")
     await alerts.start()
     await alerts.tick(START + HOUR)
     assert len(site.requests) == 1
