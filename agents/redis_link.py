@@ -27,7 +27,7 @@ import redis.exceptions
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from streams.errors import LedgerError, RedisUnavailableError, SettingsError
+from streams.errors import HearthwatchError, LedgerError, RedisUnavailableError, SettingsError
 
 logger = logging.getLogger(__name__)
 
@@ -126,16 +126,44 @@ class RedisLink:
         command = ("EVALSHA", script.digest, len(keys), *keys, *args)
         return await self._persist(command, script)
 
+    async def run_all(
+        self, script: Script, calls: Sequence[tuple[Sequence[Argument], Sequence[Argument]]]
+    ) -> list[Any]:
+        """Run a script once for each (keys, args), sent in one go, without a task for each.
+
+        Returns:
+            For each its reply, or the error that :meth:`run` would have raised.
+        """
+        commands = [("EVALSHA", script.digest, len(keys), *keys, *args) for keys, args in calls]
+        sent = [self._submit(command) for command in commands]
+        try:
+            await asyncio.wait(sent)
+        except asyncio.CancelledError:
+            for future in sent:
+                future.cancel()
+            raise
+        out: list[Any] = []
+        for command, future in zip(commands, sent, strict=True):
+            try:
+                out.append(await self._persist(command, script, future))
+            except HearthwatchError as error:
+                out.append(error)
+        return out
+
     async def call(self, *command: Argument) -> Any:
         """Send one command that is safe to send twice, and give its reply (errors: see :meth:`run`)."""
         return await self._persist(command, None)
 
-    async def _persist(self, command: tuple[Argument, ...], script: Script | None) -> Any:
+    async def _persist(
+        self, command: tuple[Argument, ...], script: Script | None, sent: asyncio.Future[Any] | None = None
+    ) -> Any:
+        """Send a command until it is answered; ``sent``: it is on its way already."""
         began = time.monotonic()
         delay = FIRST_DELAY_SECONDS
         while True:
             try:
-                reply = await self._submit(command)
+                future, sent = sent or self._submit(command), None
+                reply = await future
             except redis.exceptions.NoScriptError as error:
                 if script is None:
                     raise LedgerError(f"Redis: {error}") from error

@@ -23,8 +23,7 @@ from typing import Final
 from faust.types import TP
 
 from agents.lanes import Lane, Part
-from agents.ledger import FencedError, changes
-from agents.ledger.ledger import Claim
+from agents.ledger import Claim, FencedError, changes
 from agents.signals import Signals
 from agents.stage import Engine
 from streams.errors import LedgerError, TransportError

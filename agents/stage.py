@@ -25,14 +25,15 @@ from faust.types import TP
 
 from agents.deciding import Monitor, Silent, Stage
 from agents.lanes import Lane, Part
-from agents.ledger import Claim, FencedError, Ledger, LedgerMissingError, StaleClaimError
+from agents.ledger import Claim, FencedError, Ledger, LedgerMissingError, StaleClaimError, Step
 from agents.poison import SetAside
+from agents.rounds import Rounds
 from agents.signals import Signals
 from rules.state_format import NewerFormatError
 from streams.batches import Consumer
 from streams.errors import LedgerError, TransportError
 from streams.producer import OrderedProducer
-from streams.slices import Batch, Slice
+from streams.slices import Batch
 
 logger = logging.getLogger(__name__)
 
@@ -90,10 +91,13 @@ class Engine:
         self._turn = asyncio.Lock()
         """One lane's work between batches at a time: a midnight of all holds records up by one chunk."""
         self.is_closing = False
+        self._rounds = Rounds(self)
         self.on_commit: list[Callable[[Lane, Part], None]] = []
         """Called after each commit."""
         self.on_drain: list[Callable[[], Awaitable[None]]] = []
         """Awaited when partitions are about to be given up, behind the commits that are under way."""
+        self.drain_seconds = DRAIN_SECONDS
+        """How long that may take, all together."""
 
     def bind(self, consumer: Callable[[], Consumer]) -> None:
         """Say where the app's consumer is found; it does not exist before the app starts."""
@@ -168,7 +172,7 @@ class Engine:
         for lane in lanes:
             lane.is_closing = True
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
+            async with asyncio.timeout(self.drain_seconds):
                 for lane in lanes:
                     async with lane.lock:
                         pass
@@ -179,7 +183,7 @@ class Engine:
         except TimeoutError:
             logger.warning(
                 "%d parts were not committed in %d s; they will be repeated",
-                sum(len(lane.pending) for lane in lanes), DRAIN_SECONDS,
+                sum(len(lane.pending) for lane in lanes), self.drain_seconds,
             )  # fmt: skip
         self.signals.emit("drained", lanes=len(lanes), pending=sum(len(lane.pending) for lane in lanes))
 
@@ -204,65 +208,7 @@ class Engine:
 
     async def take(self, batch: Batch) -> None:
         """Work through one fetch; its partitions wait for Redis side by side."""
-        if len(batch) == 1:
-            await self._take(batch[0])
-        else:
-            await asyncio.gather(*(self._take(piece) for piece in batch))
-
-    async def _take(self, piece: Slice) -> None:
-        records = piece.records
-        start = piece.start
-        for at in range(0, len(records), self.max_part):
-            some = records[at : at + self.max_part]
-            end = some[-1].offset + 1
-            if not await self._take_some(piece, some, start, end):
-                self.consumer.release(piece, len(records) - at)
-                return
-            start = end
-
-    async def _take_some(self, piece: Slice, records: Sequence[Any], start: int, end: int) -> bool:
-        lane = self.lanes.get(piece.tp)
-        if lane is None:
-            return False
-        async with lane.lock:
-            if not self._is_live(lane) or piece.generation != lane.generation:
-                return False
-            if start != lane.next:
-                self._drop(lane, f"the chain is broken: {start} instead of {lane.next}")
-                return False
-            part = Part(end, piece, len(records))
-            try:
-                read, keys = self.stage.read(lane, part, records)
-                await self._load(lane, keys)
-                if part.is_early and self.look is not None:
-                    await self.look()
-                if not self._is_live(lane):
-                    return False
-                day = lane.day
-                self.stage.decide(lane, part, read)
-            except FencedError as error:
-                self._fenced(lane, error)
-                return False
-            except TransportError as error:
-                self._drop(lane, str(error))
-                return False
-            except LedgerError as error:
-                self._halt(lane, error)
-                return False
-            except Exception:
-                # Not one record's fault, those are set aside: a fault of this program. Nothing was sent.
-                tp = piece.tp
-                logger.exception(
-                    "%s-%d: cannot go on at offset %d", tp.topic, tp.partition, start, extra=at(tp, start)
-                )
-                self._drop(lane, "the program failed")
-                return False
-            lane.next = end
-            self._submit(lane, part)
-            if lane.day != day or part.wakes:
-                self.stage.begin(self, lane)
-            await self._room(lane)
-        return True
+        await self._rounds.take(batch)
 
     async def between(
         self,
@@ -284,119 +230,135 @@ class Engine:
         async with self._turn, lane.lock:
             while lane.tail is not None and not lane.tail.done():
                 await asyncio.wait([lane.tail])
-            if not self._is_live(lane):
+            if not self.is_live(lane):
                 return False
             try:
                 keys = await due()
-                await self._load(lane, keys)
-                if not (keys or always) or not self._is_live(lane):
+                await self.load(lane, keys)
+                if not (keys or always) or not self.is_live(lane):
                     return False
                 part = Part(lane.next, states={key: lane.states[key] for key in keys})
                 decide(part)
-            except FencedError as error:
-                self._fenced(lane, error)
+            except Exception as error:  # noqa: BLE001 - judged there
+                self.failed(lane, error, lane.next)
                 return False
-            except TransportError as error:
-                self._drop(lane, str(error))
-                return False
-            except LedgerError as error:
-                self._halt(lane, error)
-                return False
-            except Exception:
-                tp = lane.tp
-                logger.exception("%s-%d: work between batches failed", tp.topic, tp.partition, extra=at(tp))
-                self._drop(lane, "the program failed")
-                return False
-            self._submit(lane, part)
+            self.submit([(lane, part)])
             if settle:
                 assert part.task is not None, "it was submitted"
                 await asyncio.wait([part.task])
                 return not lane.is_dropped
         return True
 
-    def _is_live(self, lane: Lane) -> bool:
+    def is_live(self, lane: Lane) -> bool:
+        """Whether a lane is still ours to work on."""
         return not lane.is_dropped and not lane.is_closing and self.lanes.get(lane.tp) is lane
 
-    async def _load(self, lane: Lane, keys: Iterable[str]) -> None:
+    async def load(self, lane: Lane, keys: Iterable[str]) -> None:
+        """Have the states of some keys at hand."""
         missing = [key for key in keys if key not in lane.states]
         if missing:
             values = await self.ledger.load(lane.claim, missing)
             lane.remember(dict(zip(missing, values, strict=True)))
 
-    async def _room(self, lane: Lane) -> None:
+    async def room(self, lane: Lane) -> None:
+        """Wait until so few parts of a lane are under way that one more may follow."""
         while len(lane.pending) >= DEPTH:
             first = lane.pending[0].task
             assert first is not None, "a pending part has a task"
             await asyncio.wait([first])
 
-    def _submit(self, lane: Lane, part: Part) -> None:
-        """Send what a part sends, and let its commit follow. Nothing is awaited, so the order is kept."""
-        self.producer.extend(part.sends)
+    def submit(self, parts: Sequence[tuple[Lane, Part]]) -> None:
+        """Send what parts send, and let their commits follow. Nothing is awaited, so the order is kept."""
+        for _, part in parts:
+            if part.sends:
+                self.producer.extend(part.sends)
         acked = self.producer.send()
-        lane.remember(part.states)
-        lane.pending.append(part)
+        before: set[asyncio.Task[None]] = set()
         # Its share; the others give theirs back with their next part.
-        lane.forget(self.cache_bytes // max(1, len(self.lanes)))
-        part.task = lane.tail = self.spawn(self._finish(lane, part, acked, lane.tail))
+        share = self.cache_bytes // max(1, len(self.lanes))
+        for lane, part in parts:
+            lane.remember(part.states)
+            lane.pending.append(part)
+            lane.forget(share)
+            if lane.tail is not None and not lane.tail.done():
+                before.add(lane.tail)
+        task = self.spawn(self._finish(parts, acked, before))
+        for lane, part in parts:
+            part.task = lane.tail = task
 
     async def _finish(
-        self, lane: Lane, part: Part, acked: asyncio.Future[None], before: asyncio.Task[None] | None
+        self,
+        parts: Sequence[tuple[Lane, Part]],
+        acked: asyncio.Future[None],
+        before: set[asyncio.Task[None]],
     ) -> None:
-        tp = lane.tp
         try:
-            if part.failures:
-                await self._set_aside.put(part.failures)
+            for _, part in parts:
+                if part.failures:
+                    await self._set_aside.put(part.failures)
             await acked
-            self.signals.emit("sent", tp=tp, offset=part.next_offset)
-            if before is not None and not before.done():
-                await asyncio.wait([before])
-            if lane.is_dropped:
-                return
-            await self.ledger.commit(
-                lane.claim,
-                next_offset=part.next_offset,
-                states=part.states,
-                marks=part.marks,
-                next_days=part.next_days,
-                day=part.day,
-                counts=part.counts,
-                index=part.index,
-            )
+            for lane, part in parts:
+                self.signals.emit("sent", tp=lane.tp, offset=part.next_offset)
+            if before:
+                await asyncio.wait(before)
+            live = [(lane, part) for lane, part in parts if not lane.is_dropped]
+            outcomes = await self.ledger.commit_all([(lane.claim, _step(part)) for lane, part in live])
+            for (lane, part), error in zip(live, outcomes, strict=True):
+                self._ended(lane, part, error)
         except asyncio.CancelledError:
-            lane.is_dropped = True  # we are stopping; whoever comes next repeats it
+            for lane, _ in parts:
+                lane.is_dropped = True  # we are stopping; whoever comes next repeats it
             raise
-        except FencedError as error:
-            self._fenced(lane, error)
-        except TransportError as error:
-            self._drop(lane, str(error))
-        except LedgerError as error:
-            self._halt(lane, error)
-        except Exception:
-            logger.exception(
-                "%s-%d: a commit failed at offset %d", tp.topic, tp.partition, part.next_offset,
-                extra=at(tp, part.next_offset),
-            )  # fmt: skip
-            self._drop(lane, "a commit failed")
-        else:
-            if self.lanes.get(tp) is lane:
-                self.consumer.done(tp, part.next_offset)
-                self._delays.pop(tp, None)
-            self.monitor.committed(lane, part)
-            for tell in self.on_commit:
-                tell(lane, part)
-            self.signals.emit("committed", tp=tp, offset=part.next_offset, states=len(part.states))
+        except Exception as error:  # noqa: BLE001 - judged there
+            for lane, part in parts:
+                self.failed(lane, error, part.next_offset)
         finally:
-            lane.pending.remove(part)
-            if part.piece is not None:
-                self.consumer.release(part.piece, part.count)
+            for lane, part in parts:
+                lane.pending.remove(part)
+                if part.piece is not None:
+                    self.consumer.release(part.piece, part.count)
+
+    def _ended(self, lane: Lane, part: Part, error: Exception | None) -> None:
+        """The commit of a part is through, or was refused."""
+        if error is None:
+            try:
+                self._committed(lane, part)
+            except Exception as of_a_listener:  # noqa: BLE001 - the other lanes go on
+                error = of_a_listener
+        if error is not None:
+            self.failed(lane, error, part.next_offset)
+
+    def _committed(self, lane: Lane, part: Part) -> None:
+        tp = lane.tp
+        if self.lanes.get(tp) is lane:
+            self.consumer.done(tp, part.next_offset)
+            self._delays.pop(tp, None)
+        self.monitor.committed(lane, part)
+        for tell in self.on_commit:
+            tell(lane, part)
+        self.signals.emit("committed", tp=tp, offset=part.next_offset, states=len(part.states))
 
     # -- when it does not go well --------------------------------------------------------------------
-    def _fenced(self, lane: Lane, error: FencedError) -> None:
-        if not lane.is_dropped:
-            self._refused("fenced", lane.tp)
-        self._drop(lane, str(error))
+    def failed(self, lane: Lane, error: Exception, offset: int) -> None:
+        """A part of a lane, or its commit, came to nothing."""
+        if isinstance(error, FencedError):
+            if not lane.is_dropped:
+                self._refused("fenced", lane.tp)
+            self.drop(lane, str(error))
+        elif isinstance(error, TransportError):
+            self.drop(lane, str(error))
+        elif isinstance(error, LedgerError):
+            self._halt(lane, error)
+        else:
+            # Not one record's fault, those are set aside: a fault of this program.
+            tp = lane.tp
+            logger.error(
+                "%s-%d: cannot go on at offset %d", tp.topic, tp.partition, offset,
+                exc_info=error, extra=at(tp, offset),
+            )  # fmt: skip
+            self.drop(lane, "the program failed")
 
-    def _drop(self, lane: Lane, why: str) -> None:
+    def drop(self, lane: Lane, why: str) -> None:
         """Forget a lane and claim its partition again, unless that has happened already."""
         if lane.is_dropped:
             return
@@ -489,3 +451,9 @@ def at(tp: TP, offset: int | None = None) -> dict[str, object]:
     """What a log line about a partition has beside its text."""
     found: dict[str, object] = {"topic": tp.topic, "partition": tp.partition}
     return found if offset is None else {**found, "offset": offset}
+
+
+def _step(part: Part) -> Step:
+    return Step(
+        part.next_offset, part.states, part.marks, part.next_days, part.day, None, part.counts, part.index
+    )

@@ -7,8 +7,9 @@ script that refuses whoever lost the partition, so a state and the offset that i
 from __future__ import annotations
 
 from agents.ledger.charter import LEDGER_TOPIC, Charter, CharterStore, KafkaCharter, MemoryCharter
+from agents.ledger.commits import Claim, Step
 from agents.ledger.errors import FencedError, LedgerMismatchError, LedgerMissingError, StaleClaimError
-from agents.ledger.ledger import Claim, Ledger, Position
+from agents.ledger.ledger import Ledger, Position
 
 __all__ = [
     "LEDGER_TOPIC",
@@ -23,4 +24,5 @@ __all__ = [
     "MemoryCharter",
     "Position",
     "StaleClaimError",
+    "Step",
 ]

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agents.ledger.ledger import Claim, Ledger
+from agents.ledger.commits import Claim
+from agents.ledger.ledger import Ledger
 from agents.ledger.packing import unpack_all
 from agents.redis_link import Script
 

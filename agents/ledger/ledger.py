@@ -5,51 +5,18 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from agents.ledger.charter import CharterStore
+from agents.ledger.commits import Claim, Step, arguments, refusal, took
 from agents.ledger.errors import FencedError, LedgerMissingError, StaleClaimError
 from agents.ledger.founding import check_format, check_made_with, found
-from agents.ledger.packing import pack, unpack, unpack_all
+from agents.ledger.packing import unpack, unpack_all
 from agents.ledger.scripts import ADOPT, CLAIM, COMMIT, DUE, LOAD, NEXT_DUE, SCAN
 from agents.redis_link import Argument, RedisLink
-from streams.errors import LedgerError
 
 SCAN_COUNT: Final = 500
-
-
-@dataclass(slots=True)
-class Claim:
-    """One partition as its owner knows it; :meth:`Ledger.commit` keeps it up to date.
-
-    Attributes:
-        commit: how many commits there were.
-        next_offset: the offset to read next.
-        day: the partition's day, in days since 1970-01-01; None before its first.
-        marks: the last number applied from each producer partition.
-        cursor: a number of the stage's own.
-        counts: bounded counters of the stage's own, such as households by level.
-        is_broken: a commit was interrupted or refused, so nobody here knows where the partition stands:
-            claim it again.
-    """
-
-    stage: str
-    topic: str
-    partition: int
-    generation: int
-    owner: str
-    epoch: int
-    commit: int
-    next_offset: int
-    day: int | None = None
-    marks: dict[str, tuple[int, int]] = field(default_factory=dict)
-    cursor: int | None = None
-    counts: dict[str, int] = field(default_factory=dict)
-    is_broken: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.stage} {self.topic}/{self.partition} (epoch {self.epoch}, commit {self.commit})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,68 +174,46 @@ class Ledger:
         """Write states and progress, whole or not at all; one at a time for each claim.
 
         Args:
-            states: by key; None deletes.
-            marks: last number applied, by channel.
-            next_days: by key, the next day on which it can change (:meth:`due`); None takes it off the index.
-            day, cursor: None leaves what stands.
-            counts: absolute values of bounded counters.
-            index: by key, its member of the index before and from now on; None where it has none.
+            states, marks, ...: see :class:`Step`.
 
         Raises:
             FencedError: not ours any more, or the partition stands elsewhere (a Redis that lost its last
                 seconds): nothing was written; claim again.
             LedgerError: two commits of one claim at once, or a way back in offset or day.
         """
-        if claim.is_broken:
-            raise FencedError(f"the claim on {claim} was given up: claim the partition again")
-        if next_offset < claim.next_offset:
-            raise LedgerError(
-                f"commit of {claim} would go back from offset {claim.next_offset} to {next_offset}"
-            )
-        if day is not None and claim.day is not None and day < claim.day:
-            raise LedgerError(f"commit of {claim} would go back from day {claim.day} to {day}")
-        held: list[Argument] = []
-        gone: list[Argument] = []
-        for key, state in states.items():
-            if state is None:
-                gone.append(key)
-            else:
-                held += (key, pack(state))
-        flat: list[Argument] = []
-        for channel, (offset, number) in marks.items():
-            flat += (channel, b"%d %d" % (offset, number))
-        scores: list[Argument] = []
-        idle: list[Argument] = []
-        for key, due in next_days.items():
-            if due is None:
-                idle.append(key)
-            else:
-                scores += (due, key)
-        totals: list[Argument] = []
-        for name, total in counts.items():
-            totals += (name, total)
-        old: list[Argument] = [before for before, _ in index.values() if before is not None]
-        new: list[Argument] = [
-            part for _, after in index.values() if after is not None for part in (0, after)
-        ]
-        args: list[Argument] = [
-            claim.epoch, claim.commit, claim.commit + 1, next_offset,
-            "" if day is None else day, "" if cursor is None else cursor,
-            len(held), len(gone), len(flat), len(scores), len(idle), len(totals),
-            len(old), len(new), *held, *gone, *flat, *scores, *idle, *totals, *old, *new,
-        ]  # fmt: skip
-        claim.is_broken = True  # until the reply is here; a caller that is cancelled leaves it so
-        at = (claim.stage, claim.topic, claim.partition)
-        reply = await self.link.run(COMMIT, [*self.keys(*at), self.index_key(*at)], args)
-        if reply[0] not in (b"OK", b"ALREADY"):
-            raise self.refused(claim, reply)
-        claim.is_broken = False
-        claim.commit += 1
-        claim.next_offset = next_offset
-        claim.marks.update(marks)
-        claim.counts.update(counts)
-        claim.day = claim.day if day is None else day
-        claim.cursor = claim.cursor if cursor is None else cursor
+        step = Step(next_offset, states, marks, next_days, day, cursor, counts, index)
+        (error,) = await self.commit_all([(claim, step)])
+        if error is not None:
+            raise error
+
+    async def commit_all(self, steps: Sequence[tuple[Claim, Step]]) -> list[Exception | None]:
+        """Commit several partitions, sent in one go; each succeeds or fails by itself.
+
+        Returns:
+            For each None, or the error that :meth:`commit` would have raised.
+        """
+        outcomes: list[Exception | None] = []
+        calls: list[tuple[list[Argument], list[Argument]]] = []
+        asked: list[tuple[int, Claim, Step]] = []
+        for claim, step in steps:
+            why_not = refusal(claim, step)
+            outcomes.append(why_not)
+            if why_not is not None:
+                continue
+            at = (claim.stage, claim.topic, claim.partition)
+            calls.append(([*self.keys(*at), self.index_key(*at)], arguments(claim, step)))
+            asked.append((len(outcomes) - 1, claim, step))
+            claim.is_broken = True  # until the reply is here; a caller that is cancelled leaves it so
+        if calls:
+            replies = await self.link.run_all(COMMIT, calls)
+            for (number, claim, step), reply in zip(asked, replies, strict=True):
+                if isinstance(reply, Exception):
+                    outcomes[number] = reply
+                elif reply[0] not in (b"OK", b"ALREADY"):
+                    outcomes[number] = self.refused(claim, reply)
+                else:
+                    took(claim, step)
+        return outcomes
 
     async def due(self, claim: Claim, day: int, limit: int) -> list[str]:
         """Keys whose next day is at or before ``day``, earliest first, at most ``limit``.

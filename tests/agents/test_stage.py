@@ -76,16 +76,16 @@ async def test_a_crash_between_send_and_commit_repeats_the_same_bytes(rig: Rig) 
     await rig.send("in", sent)
     worker, signals = rig.worker(Counting(), max_part=100)
     commits = 0
-    commit = worker.ledger.commit
+    commit = worker.ledger.commit_all
 
-    async def commit_once(*args: Any, **options: Any) -> None:
+    async def commit_once(*args: Any) -> Any:
         nonlocal commits
         commits += 1
         if commits > 1:
             await asyncio.Event().wait()
-        await commit(*args, **options)
+        return await commit(*args)
 
-    worker.ledger.commit = commit_once  # type: ignore[method-assign]
+    worker.ledger.commit_all = commit_once  # type: ignore[method-assign]
     await worker.start()
     await signals.wait("sent", lambda facts: facts["offset"] == 200)
     await crash(worker)
@@ -198,13 +198,13 @@ async def test_fetching_waits_for_commits(rig: Rig) -> None:
     await rig.send("in", sent)
     worker, signals = rig.worker(Counting(), max_outstanding=200, max_fetch=50, max_part=50)
     gate = asyncio.Event()
-    commit = worker.ledger.commit
+    commit = worker.ledger.commit_all
 
-    async def later(*args: Any, **options: Any) -> None:
+    async def later(*args: Any) -> Any:
         await gate.wait()
-        await commit(*args, **options)
+        return await commit(*args)
 
-    worker.ledger.commit = later  # type: ignore[method-assign]
+    worker.ledger.commit_all = later  # type: ignore[method-assign]
     await worker.start()
     consumer = worker.engine.consumer
     getmany = consumer._getmany
@@ -241,7 +241,7 @@ async def test_seeks_in_the_middle_of_fetches_lose_and_double_nothing(rig: Rig) 
         signals.seen.clear()
         if tp is not None:
             # As after a refused commit, but with everything still in flight.
-            worker.engine._drop(worker.engine.lanes[tp], "a test")
+            worker.engine.drop(worker.engine.lanes[tp], "a test")
             worker.engine._reclaim(tp)
     await rig.through("counting", "in", signals)
     await agrees(rig, sent)

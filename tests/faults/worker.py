@@ -20,8 +20,8 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -78,6 +78,7 @@ class Order:
         sweep_chunk: households that catch up at once; few, so that a tick is long.
         poison: id of an event that the stage's step fails on.
         clock_ahead_seconds: by how much the process's clock jumps at its first commit.
+        environment: added to the process's own, which is as old as the first worker of all.
     """
 
     stage: StageName
@@ -87,6 +88,7 @@ class Order:
     sweep_chunk: int | None = None
     poison: str | None = None
     clock_ahead_seconds: float = 0.0
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @lru_cache
@@ -127,6 +129,7 @@ def main(order: Order, pipe: Connection) -> None:
     logging.basicConfig(
         format="%(asctime)s %(name)s %(levelname)s %(message)s", level=logging.INFO, force=True
     )
+    os.environ.update(order.environment)
     signals = Piped(pipe, order.faults)
     watch(signals)
     if order.clock_ahead_seconds:
@@ -164,15 +167,17 @@ def jump(signals: Signals, seconds: float) -> None:
 def watch(signals: Signals) -> None:
     """Make the moments beyond those of the engine known."""
     moves: set[tuple[Any, int]] = set()
-    submit, catch_up, run, emit = Engine._submit, HouseholdStage.catch_up, RedisLink.run, signals.emit
+    submit, catch_up, run, emit = Engine.submit, HouseholdStage.catch_up, RedisLink.run, signals.emit
+    run_all = RedisLink.run_all
     check, look = Midnights.check, Deadlines.check
 
-    def submitting(self: Engine, lane: Lane, part: Part) -> None:
-        emit("decided", tp=lane.tp, offset=part.next_offset)
-        if any(one[0] == HOUSEHOLD_FACTS and _is_move(self, one[2]) for one in part.sends):
-            moves.add((lane.tp, part.next_offset))
-            emit("moving", tp=lane.tp, offset=part.next_offset)
-        submit(self, lane, part)
+    def submitting(self: Engine, parts: Sequence[tuple[Lane, Part]]) -> None:
+        for lane, part in parts:
+            emit("decided", tp=lane.tp, offset=part.next_offset)
+            if any(one[0] == HOUSEHOLD_FACTS and _is_move(self, one[2]) for one in part.sends):
+                moves.add((lane.tp, part.next_offset))
+                emit("moving", tp=lane.tp, offset=part.next_offset)
+        submit(self, parts)
 
     def emitting(name: str, **facts: Any) -> None:
         emit(name, **facts)
@@ -184,9 +189,15 @@ def watch(signals: Signals) -> None:
         emit("sweep-chunk", tp=lane.tp, households=len(part.states))
 
     async def running(self: RedisLink, script: Script, keys: Any, args: Any) -> Any:
-        if script.name not in {"claim", "commit"}:
+        if script.name != "claim":
             return await run(self, script, keys, args)
-        task = asyncio.ensure_future(run(self, script, keys, args))
+        return await told(script, run(self, script, keys, args))
+
+    async def running_all(self: RedisLink, script: Script, calls: Any) -> Any:
+        return await told(script, run_all(self, script, calls))
+
+    async def told(script: Script, asking: Coroutine[Any, Any, Any]) -> Any:
+        task = asyncio.ensure_future(asking)
         await asyncio.wait([task], timeout=0.0005)  # on its way, or just done
         emit(f"{script.name}-asked")
         reply = await task
@@ -216,9 +227,10 @@ def watch(signals: Signals) -> None:
         return retry
 
     signals.emit = emitting  # type: ignore[method-assign]
-    Engine._submit = submitting  # type: ignore[method-assign]
+    Engine.submit = submitting  # type: ignore[method-assign]
     HouseholdStage.catch_up = catching_up  # type: ignore[method-assign]
     RedisLink.run = running  # type: ignore[method-assign]
+    RedisLink.run_all = running_all  # type: ignore[method-assign]
     Midnights.check = checking  # type: ignore[method-assign]
     Deadlines.check = looking  # type: ignore[method-assign]
     for name in ("redis", "kafka"):
