@@ -145,6 +145,8 @@ def _print_next(
         rows = [
             (f"{told} watch --from beginning --until-quiet 2", words["next-watch"]),
             (f"{told} household show story-zhou", words["next-household"]),
+            (f"{told} case list --community 420106 --limit 10", words["next-cases"]),
+            (f"{told} case show story-zhou-1", words["next-case"]),
             (f"{told} deadletters list", words["next-deadletters"]),
             (f"{told} status", words["next-status"]),
             (f"{told} down", words["next-down"]),
