@@ -19,17 +19,20 @@ _MOST_EMPTY_POLLS: Final = 15
 
 
 class PartitionLog:
-    """One partition, found by a key; close it.
+    """One partition, found by a key or named by its number; close it.
 
     Args:
         key: decides which partition, as it does when records are sent.
+        partition: the number, where it is known.
 
     Raises:
         InputError: there is no such topic.
         BrokerUnavailableError: no broker answers.
     """
 
-    def __init__(self, connection: Connection, topic: str, key: bytes) -> None:
+    def __init__(
+        self, connection: Connection, topic: str, key: bytes = b"", *, partition: int | None = None
+    ) -> None:
         self._connection = connection
         self._consumer = kafka_clients.consumer(connection, auto_offset_reset="earliest")
         numbers = self._consumer.partitions_for_topic(topic)
@@ -38,7 +41,7 @@ class PartitionLog:
             raise InputError(
                 f"the broker at {connection.bootstrap} has no topic {topic}: `hearthwatch topics create`"
             )
-        self.partition = partition_of(key, len(numbers))
+        self.partition = partition_of(key, len(numbers)) if partition is None else partition
         self._at = kafka.TopicPartition(topic, self.partition)
 
     def records(self, *, since_ms: int | None = None) -> Iterator[Any]:

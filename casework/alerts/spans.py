@@ -14,17 +14,22 @@ _SPAN: Final = re.compile(r"([0-9]{1,6})([smhd])")
 _CLOCK: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 
+def span_of(text: str) -> int | None:
+    """A span such as ``30s``, ``5m``, ``4h`` or ``2d``, in microseconds; None for what is none."""
+    match = _SPAN.fullmatch(text)
+    return None if match is None else int(match[1]) * _UNITS[match[2]]
+
+
 def read_span(node: Node | None, what: str, default: int, least: int = SECOND) -> int:
     """A span such as ``30s``, ``5m``, ``4h`` or ``2d``, in microseconds; the default where it is missing or
     faulty."""
     text = node.string(what) if node is not None else None
     if node is None or text is None:
         return default
-    match = _SPAN.fullmatch(text)
-    if match is None:
+    span = span_of(text)
+    if span is None:
         node.source.fault(node, f"{what} must be a span such as 30s, 5m, 4h or 2d, not {node.described()}")
         return default
-    span = int(match[1]) * _UNITS[match[2]]
     if span < least:
         node.source.fault(node, f"{what} must be at least {span_text(least)}, not {text}")
         return default
