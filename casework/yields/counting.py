@@ -22,6 +22,8 @@ MEMBERS_ONLY: Final = "-members"
 """Instead of a department: what the case rests on is who lives in the household."""
 UNKNOWN: Final = "-unknown"
 """Instead of a department: the case's warnings were not read."""
+OTHER: Final = "-other"
+"""Instead of a source of wrong data: a word that staff wrote, and no department."""
 NOWHERE: Final = "-none"
 """Instead of a community or street: the household has none."""
 
@@ -139,12 +141,15 @@ def count(
     by: Sequence[Dimension] = DIMENSIONS,
     levels: Sequence[str] = (),
     no_need: Collection[str] = (),
+    departments: Collection[str] = (),
 ) -> Yield:
     """Count the cases of a cohort.
 
     Args:
         levels: of the policy, ascending: the order of their rows.
         no_need: levels of difficulty that are none.
+        departments: those of the catalogue. Staff write which source was wrong: what else they wrote might
+            speak of a person.
     """
     chosen = [course for course in courses if cohort.has(course)]
     keys: dict[Dimension, Callable[[Course], Collection[str]]] = {
@@ -161,7 +166,7 @@ def count(
     if "level" in rows:
         rank = {level: number for number, level in enumerate(levels)}
         rows["level"].sort(key=lambda row: (rank.get(row.id, len(rank)), row.id))
-    return Yield(_counts(chosen, no_need), rows, _wrong_data(chosen))
+    return Yield(_counts(chosen, no_need), rows, _wrong_data(chosen, departments))
 
 
 def _departments(courses: Courses, course: Course) -> Collection[str]:
@@ -182,12 +187,14 @@ def _rows(
     return sorted(rows, key=lambda row: (-row.counts.warned, row.id))
 
 
-def _wrong_data(chosen: Iterable[Course]) -> list[WrongData]:
+def _wrong_data(chosen: Iterable[Course], departments: Collection[str]) -> list[WrongData]:
     found = Counter(
-        (course.source or UNKNOWN, course.is_withdrawn) for course in chosen if course.code == "data-wrong"
+        (course.source if course.source in departments else OTHER, course.is_withdrawn)
+        for course in chosen
+        if course.code == "data-wrong"
     )
     rows = [
-        WrongData(source, found[source, False], found[source, True])
+        WrongData(str(source), found[source, False], found[source, True])
         for source in {source for source, _ in found}
     ]
     return sorted(rows, key=lambda row: (-(row.by_staff + row.by_itself), row.source))

@@ -111,6 +111,7 @@ def yield_(
         cohort,
         by=to_count(by or DIMENSIONS),
         levels=[level.id for level in policy.levels],
+        departments=catalog.departments.keys(),
         no_need=frozenset(level for level, one in book.difficulties.items() if one.severity == 0),
     )
     naming = Naming(policy, catalog, lang)

@@ -23,7 +23,7 @@ _RIGHT: Final = 180
 _ROW: Final = 30
 _BAR: Final = 16
 _TOP: Final = 12
-_LABEL_CELLS: Final = 38
+_LABEL_CELLS: Final = 42
 """How much of a title is shown, in Latin letters; a Chinese one is as wide as two."""
 
 

@@ -73,9 +73,9 @@ def _sections(main: Element, found: Shown, words: Mapping[str, str]) -> None:
         open=count_text(total.counts["open"], words), waiting=count_text(total.counts["waiting"], words)
     )
     section = _section(main, "funnel", words["funnel"], about)
-    section.append(charts.funnel(total, words, "chart-funnel"))
+    _chart(section, charts.funnel(total, words, "chart-funnel"))
     _paragraph(section, words["rates-about"])
-    section.append(charts.steps(total, words, "chart-rates"))
+    _chart(section, charts.steps(total, words, "chart-rates"))
     _table(section, words["funnel"], [total], words, first="")
     more = [f"{words[name]}: {total.counts[name]:,}" for name in ("worklist", "reopened", "joined", "quieted")
             if total.counts[name]]  # fmt: skip
@@ -83,7 +83,7 @@ def _sections(main: Element, found: Shown, words: Mapping[str, str]) -> None:
         _paragraph(section, "; ".join(more) + ".")
     if total.codes:
         section = _section(main, "codes", words["codes"])
-        section.append(charts.codes(total.codes, words, "chart-codes"))
+        _chart(section, charts.codes(total.codes, words, "chart-codes"))
         rows = [[words[f"code-{code}"], f"{number:,}"] for code, number in total.codes.items()]
         _plain_table(section, words["codes"], ["", words["cases"]], rows, words)
     if found.wrong_data:
@@ -113,7 +113,7 @@ def _by(main: Element, dimension: str, rows: Sequence[ShownRow], words: Mapping[
         about.append(words["shown"].format(shown=len(drawn), all=len(rows)))
     section = _section(main, dimension, words[dimension], " ".join(about))
     if drawn:
-        section.append(charts.yields(drawn, words, f"chart-{dimension}", words[dimension]))
+        _chart(section, charts.yields(drawn, words, f"chart-{dimension}", words[dimension]))
     _table(section, words[dimension], rows, words, first=words[dimension], is_sorted=len(rows) > 1)
 
 
@@ -130,6 +130,11 @@ def _section(main: Element, id: str, title: str, about: str = "") -> Element:
     if about:
         _paragraph(section, about)
     return section
+
+
+def _chart(section: Element, svg: Element) -> None:
+    """A chart, in what scrolls where the window is narrower than it can be read."""
+    SubElement(section, "div", {"class": "wide"}).append(svg)
 
 
 def _paragraph(parent: Element, text: str) -> None:

@@ -7,7 +7,17 @@ from typing import Final
 
 import msgspec
 
-from casework.yields.counting import DIMENSIONS, MEMBERS_ONLY, NOWHERE, RATES, UNKNOWN, Dimension, Row, Yield
+from casework.yields.counting import (
+    DIMENSIONS,
+    MEMBERS_ONLY,
+    NOWHERE,
+    OTHER,
+    RATES,
+    UNKNOWN,
+    Dimension,
+    Row,
+    Yield,
+)
 from casework.yields.rates import Rate
 from casework.yields.small_cells import hidden, is_small
 from hearthwatch.warning_text import Language
@@ -23,7 +33,7 @@ COUNTS: Final = (
 _TELLING: Final = ("warned", "open", "waiting", "visited", "need", "helped")
 """Counts that the shares and the close codes of a row would give away."""
 _PLACES: Final[tuple[Dimension, ...]] = ("community", "street")
-_UNTITLED: Final = (MEMBERS_ONLY, UNKNOWN, NOWHERE)
+_UNTITLED: Final = (MEMBERS_ONLY, UNKNOWN, NOWHERE, OTHER)
 
 
 class ShownRow(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from casework.yields.counting import MEMBERS_ONLY, NOWHERE, UNKNOWN
+from casework.yields.counting import MEMBERS_ONLY, NOWHERE, OTHER, UNKNOWN
 from hearthwatch.warning_text import Language
 
 WORDS: Final[dict[Language, dict[str, str]]] = {
@@ -68,6 +68,7 @@ WORDS: Final[dict[Language, dict[str, str]]] = {
         "code-duplicate": "duplicate",
         MEMBERS_ONLY: "members of the household alone",
         UNKNOWN: "not known",
+        OTHER: "no department of the catalogue",
         NOWHERE: "none",
         "nothing": "No case was opened in this time.",
         "conclude": "What not to conclude",
@@ -134,6 +135,7 @@ WORDS: Final[dict[Language, dict[str, str]]] = {
         "code-duplicate": "重复个案",
         MEMBERS_ONLY: "仅家庭成员情况",
         UNKNOWN: "不详",
+        OTHER: "非目录内部门",
         NOWHERE: "无",
         "nothing": "这段时间没有立案。",
         "conclude": "不能得出的结论",

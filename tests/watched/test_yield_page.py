@@ -74,7 +74,12 @@ def made(language: Language = "en") -> str:
         family = opened(f"H{number}x", *chosen, community=community, at=MONDAY + 5 * number * DAY)
         ENDINGS[ending](family)
         families.append(family)
-    found = count(courses(*families), Cohort(Calendar(POLICY.timezone)), no_need=NO_NEED)
+    found = count(
+        courses(*families),
+        Cohort(Calendar(POLICY.timezone)),
+        no_need=NO_NEED,
+        departments=CATALOG.departments,
+    )
     return page(show(found, Naming(POLICY, CATALOG, language), until="2026-12-31"), language)
 
 

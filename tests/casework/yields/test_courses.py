@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casework.cases.case import Household
-from casework.yields.counting import Cohort, count
+from casework.yields.counting import OTHER as OTHER_SOURCE
+from casework.yields.counting import Cohort, WrongData, count
 from casework.yields.course import Course, Courses
 from rules.calendar import Calendar
 from tests.casework.cases.a_case import BOOK, COMMUNITY, DAY, DISTRICT, OTHER, STREET
@@ -67,11 +68,11 @@ def test_data_that_were_wrong_name_their_source_and_who_found_out() -> None:
     ENDINGS["withdrawn"](itself)
     again = opened("H4")
     ENDINGS["data wrong"](again)
-    rows = count(courses(found, itself, again), COHORT).wrong_data
-    assert [(row.source, row.by_staff, row.by_itself) for row in rows] == [
-        ("housing", 2, 0),
-        ("health", 0, 1),
-    ]
+    told = courses(found, itself, again)
+    rows = count(told, COHORT, departments={"housing", "health"}).wrong_data
+    assert rows == [WrongData("housing", 2, 0), WrongData("health", 0, 1)]
+    rows = count(told, COHORT, departments={"health"}).wrong_data  # what staff wrote might be a name
+    assert rows == [WrongData(OTHER_SOURCE, 2, 0), WrongData("health", 0, 1)]
 
 
 def test_a_case_that_is_reopened_counts_once_with_its_last_ending() -> None:
