@@ -30,6 +30,11 @@ Questions that they answer:
 | Does a partition wait for an operator? | `hearthwatch_partitions{state="stopped"} > 0` |
 | Has a day been missed? | `max(hearthwatch_partition_day_age_seconds) > 900` |
 | Which department is silent? | `time() - max by (department) (hearthwatch_department_last_event_timestamp_seconds)` |
+| Does anybody not know what they should? | `sum(hearthwatch_alert_messages_unsent)` |
+| Which channel does not take messages? | `sum by (channel, result) (increase(hearthwatch_alert_messages_total[1h]))` |
+| What became of alerts? | `sum by (fate) (increase(hearthwatch_alerts_total[1h]))` |
+| What do alerts wait for? | `sum by (why) (hearthwatch_alerts_waiting)` |
+| How long from an alert until somebody is told? | `histogram_quantile(0.95, sum by (le, level) (increase(hearthwatch_alert_seconds_bucket[1d])))` |
 | How full is Redis? | `hearthwatch_redis_memory_used_bytes / hearthwatch_redis_memory_bound_bytes` |
 
 What to be woken for stands in `deploy/prometheus/alerts.yaml`, with a page for each alert in

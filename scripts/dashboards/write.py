@@ -16,6 +16,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]  # it is run as a file, from anywhere
 
+from boards_alerts import ALERTS  # noqa: E402
 from boards_cases import CASES  # noqa: E402
 from boards_flow import DEPARTMENTS, PIPELINE  # noqa: E402
 from boards_state import LEDGER, WARNINGS  # noqa: E402
@@ -40,7 +41,7 @@ from grafana_foundation_sdk.models.dashboard import (  # noqa: E402
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat  # noqa: E402
 from queries import Board, Panel  # noqa: E402
 
-BOARDS: Final = (PIPELINE, DEPARTMENTS, WARNINGS, CASES, LEDGER)
+BOARDS: Final = (PIPELINE, DEPARTMENTS, WARNINGS, CASES, ALERTS, LEDGER)
 FOLDER: Final = ROOT / "deploy" / "grafana" / "dashboards"
 SOURCE: Final = DataSourceRef(type_val="prometheus", uid="${datasource}")
 

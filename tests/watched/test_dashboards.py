@@ -26,7 +26,7 @@ made["main"](pathlib.Path({str(tmp_path)!r}))
     kept = {path.name: path.read_text("utf-8") for path in FOLDER.glob("*.json")}
     assert written == kept, "write them anew: .venv/bin/python scripts/dashboards/write.py"
     assert set(kept) == {
-        "pipeline.json", "departments.json", "warnings.json", "cases.json", "ledger.json",
+        "pipeline.json", "departments.json", "warnings.json", "cases.json", "alerts.json", "ledger.json",
     }  # fmt: skip
 
 

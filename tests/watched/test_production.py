@@ -115,6 +115,33 @@ def test_workers_have_settings_that_exist_and_are_asked_how_they_are(stage: str)
     assert targets[stage] == port
 
 
+def test_dispatch_is_given_its_routes_and_the_secrets_that_they_name(tmp_path: Path) -> None:
+    """The shell of its container, with a folder of ours for what is mounted."""
+    worker = services()["dispatch"]
+    (mount,) = worker["volumes"]
+    here, there, mode = mount.split(":")
+    assert (here, mode) == ("./dispatch", "ro")
+    assert worker["environment"]["HEARTHWATCH_ROUTES"] == f"{there}/routes.yaml"
+    shell, option, script = worker["entrypoint"]
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "hearthwatch").write_text('#!/bin/sh\necho "$HOOK_KEY $*"\n', "utf-8")
+    (tmp_path / "bin" / "hearthwatch").chmod(0o755)
+    script = script.replace("$$", "$").replace(there, str(tmp_path))
+    environment = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "HOSTNAME": "c1"}
+
+    def started() -> str:
+        done = subprocess.run(
+            [shell, option, script], env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    assert started() == " worker dispatch --name dispatch-c1\n"
+    (tmp_path / "secrets.env").write_text("HOOK_KEY='a b$c'\n", "utf-8")
+    assert started() == "a b$c worker dispatch --name dispatch-c1\n"
+    unit = (UNITS / "hearthwatch-dispatch@.service").read_text("utf-8")
+    assert "\nEnvironmentFile=-/etc/hearthwatch/secrets/dispatch.env\n" in unit
+
+
 def test_no_password_stands_in_the_file_and_nothing_listens_outside() -> None:
     text = COMPOSE.read_text("utf-8")
     for line in text.splitlines():

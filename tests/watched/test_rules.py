@@ -28,6 +28,10 @@ WOKEN_FOR = {
     "snapshots too old to rebuild in time": "SnapshotsOld",
     "clocks apart": "ClocksApart",
     "a department silent longer than its silent_after": "DepartmentSilent",
+    "an alert that nobody of a team got": "AlertsGaveUp",
+    "messages that nobody has got": "MessagesUnsent",
+    "a channel that does not take messages": "ChannelFails",
+    "digests without end": "DigestBacklog",
 }
 
 
