@@ -134,8 +134,13 @@ def _rank(alert: Alert, routes: Routes) -> tuple[int, str]:
     return -rank, alert.id
 
 
+def kind_text(kind: str, language: Language) -> str:
+    """What an alert is about, in a word or two; of a kind that is not known: a warning."""
+    return _title(_KINDS.get(kind, {}), language) or _word("warning", language)
+
+
 def _headline(alert: Alert, routes: Routes, language: Language) -> str:
-    kind = _title(_KINDS.get(alert.kind, {}), language) or _word("warning", language)
+    kind = kind_text(alert.kind, language)
     level = _title(routes.wording.levels.get(alert.level, {}), language)
     place = _place(alert.community, routes, language)
     return f"[{level}] {kind} · {place}" if level else f"{kind} · {place}"

@@ -47,9 +47,9 @@ def demo(keep: bool, lang: Language, as_json: bool) -> None:
 
     Starts Kafka, Valkey and the workers on free ports, with data in a folder of their own; publishes what
     happened to 103 synthetic patients, a made-up district and eight families whose stories are told in
-    examples/stories, one simulated day after the other; shows the warnings as they come, and what staff do
-    for two of the families until they are helped; and stops everything. What was sent is real work: nothing
-    is shown that did not come back over Kafka.
+    examples/stories, one simulated day after the other; shows the warnings as they come, the alerts that go
+    out, and what staff do for two of the families until they are helped; and stops everything. What was sent
+    is real work: nothing is shown that did not come back over Kafka. Alerts go into files: nobody is told.
 
     Exit status 0 if every story and all help came out as told and every bad event ended in the dead letters
     with its reason, 1 otherwise.

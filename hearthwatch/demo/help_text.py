@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from casework.alerts.content import kind_text
 from casework.cases.book import Book
 from casework.stories.acts import Act
 from casework.stories.judged import day_of, household_of
 from hearthwatch.demo.helping import Did, Helped, Message
 from hearthwatch.demo.words import WORDS
-from hearthwatch.warning_text import Language, done_text, level_text
+from hearthwatch.warning_text import Language, level_text
 from rules.policy import Policy
 
 _DONE: Final[dict[Language, dict[str, str]]] = {
@@ -110,11 +111,11 @@ class HelpText:
     def _message(self, message: Message) -> str:
         language = self._language
         told = self._words["comma"].join(
-            f"{done_text('warning.' + str(one['kind']), language)} "
-            f"{level_text(one['level'], self._policy, language)}"
+            f"{kind_text(str(one['kind']), language)} ({level_text(one['level'], self._policy, language)})"
             for one in message.alerts
         )
-        return self._words["told"].format(team=message.team, channel=message.channel, told=told)
+        channel = self._words.get(f"by-{message.channel}", message.channel)
+        return self._words["told"].format(team=message.team, channel=channel, told=told)
 
     def measure(self, act: Act) -> str:
         """What an act brings: its own title, or that of the measure."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agents.deadlines import CASE_STEPS, STEPS
+from agents.deadlines import CASE_STEPS, STEPS, append_alert_ticks
 from agents.flow import Flow
 from agents.ledger import Ledger
 from agents.ticks import append_ticks, steps
@@ -131,6 +131,7 @@ class Play:
         self._end = (time.monotonic() if began is None else began) + END_SECONDS
         self._steps = steps(catalog)
         self._case_steps = CASE_STEPS if settings.routes is not None else STEPS
+        self._calendar = Calendar(policy.timezone)
         self._rejected = 0
         self.helped: tuple[Helped, ...] = ()
 
@@ -169,10 +170,11 @@ class Play:
             kafka=kafka_arguments(settings),
             ledger=ledger,
             catalog=self._catalog,
-            calendar=Calendar(self._policy.timezone),
+            calendar=self._calendar,
             timeout_seconds=_THROUGH_SECONDS,
         )
         await self._worked(reach.flow)
+        await self._alert(self._end_of(self._timeline.until.isoformat()), reach.flow)
         ends = await reach.flow.ends([WARNINGS])
         await asyncio.to_thread(feed.finish, {number: end for (_, number), end in ends.items()}, 20.0)
         await self._told(reach.helpers)
@@ -213,6 +215,9 @@ class Play:
                 await asyncio.to_thread(publisher.hand_over(record).get, _THROUGH_SECONDS)
             await self._through(flow)
             self._rejected = sum((await flow.ends([DEADLETTERS])).values())
+        if days[-1].told:
+            await self._worked(flow)
+            await self._alert(self._end_of(days[-1].label), flow)
         events = sum(day.events for day in days) + len(bad)
         self._tally.alerted(self._messages.fresh(), days[-1].label)
         self._tally.reached(days[-1].label, events=events, days=len(days), rejected=self._rejected)
@@ -222,6 +227,7 @@ class Play:
         """Let staff do what they do on a day, each thing once all before is known to everybody."""
         for staff, act in day.acts:
             await self._worked(reach.flow)
+            await self._alert(act.at, reach.flow)
             self._tally.alerted(self._messages.fresh(), day.label)
             self._tally.acted(await reach.helpers.act(staff, act))
             if act.does in _TOLD_ON or act.suggests:
@@ -231,8 +237,24 @@ class Play:
                 await reach.helpers.ask(staff, act)
 
     async def _worked(self, flow: Flow) -> None:
-        """Wait until warnings are cases, and alerts are told."""
+        """Wait until warnings are cases, and alerts are decided on."""
         await self._reached(flow, self._case_steps)
+
+    def _end_of(self, day: str) -> int:
+        midnight = self._calendar.midnight_of(day_from_text(day) + 1)
+        assert midnight is not None, "no story has a day that its time zone leaves out"
+        return midnight
+
+    async def _alert(self, until: int, flow: Flow) -> None:
+        """Let the alerts that are due by an instant be sent: staff act on what they were told."""
+        if self._settings.routes is None:
+            return
+        await append_alert_ticks(
+            until,
+            kafka=kafka_arguments(self._settings),
+            ledger=flow.ledger,
+            timeout_seconds=_THROUGH_SECONDS,
+        )
 
     async def _told(self, helpers: Helpers) -> None:
         """See how the help of the stories came out."""

@@ -56,6 +56,7 @@ class DemoServers:
         rows: dict[str, str | int] = {
             "data_dir": str(self.folder),
             "clock": "log",
+            "routes": str(self.routes),
             "kafka_port": kafka,
             "kafka_controller_port": controller,
             "valkey_port": valkey,

@@ -187,7 +187,9 @@ def _print_help(result: Result, words: dict[str, str], language: Language, conso
             console.print(Text(f"  {one.story.id}: {problem}", style="red"))
     if not tally.messages:
         return
-    channels = words["comma"].join(f"{count} {channel}" for channel, count in tally.messages.most_common())
+    channels = words["comma"].join(
+        f"{count} {words.get(f'by-{channel}', channel)}" for channel, count in tally.messages.most_common()
+    )
     told = words["alerts"].format(alerts=tally.alerts, messages=tally.messages.total(), channels=channels)
     console.print(Text(f"   {told}"))
 

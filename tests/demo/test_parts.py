@@ -345,9 +345,14 @@ def test_every_act_and_message_of_the_stories_has_words(
             line = texts.news(Did(one.staff, act, answers[act.id(one.staff.household)]))
             assert line.startswith(f"{act.by.id} ")
             assert act.by.id != line.strip()
-    told = texts.news(message("m", "story-zhou-1"))
-    assert "community-007003" in told
-    assert "mail" in told
+    told = texts.news(message("m", "story-zhou-1", "escalated"))
+    assert (
+        told
+        == {
+            "en": "community-007003 is told by mail: Overdue (Blue - watch)",
+            "zh": "经邮件通知 community-007003：逾期上报 (蓝色·关注)",
+        }[language]
+    )
 
 
 def test_an_act_that_was_refused_is_shown_with_its_reason(
@@ -401,4 +406,4 @@ def test_plain_lines_tell_what_is_done_once(tally: Tally, capsys: pytest.Capture
     lines.day()
     lines.day()
     told = capsys.readouterr().out
-    assert told.count("Zhou: community-007003 is told by mail: raised Blue - watch") == 1
+    assert told.count("Zhou: community-007003 is told by mail: New warning (Blue - watch)") == 1

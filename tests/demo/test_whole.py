@@ -32,6 +32,8 @@ def test_the_demo_comes_out_as_told_and_stops_everything(tmp_path: Path) -> None
         "zhou": ("helped", None, []),
         "wang-fuhong": ("helped", "fulfilled", []),
     }
+    assert told["alerts"] >= sum(told["alert_messages"].values()) >= 6
+    assert {"mail", "hook", "desk"} == set(told["alert_messages"])
     assert told["latency_ms"]["warnings"] > 10
     status = subprocess.run(
         [sys.executable, "-m", "hearthwatch", "--config", told["config"], "status", "--json"],

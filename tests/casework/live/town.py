@@ -91,6 +91,7 @@ class Town:
         given: dict[str, Any] = {
             "data_dir": folder / "data",
             "clock": "log",
+            "routes": routes,
             "kafka_port": kafka,
             "kafka_controller_port": controller,
             "valkey_port": valkey,
