@@ -3,8 +3,8 @@
 A message is sent after the commit that holds the decision, and after a look whether the partition is
 still ours. What came of it is appended to the log; so if a worker dies in between, the message is decided
 and not answered. Whoever takes the partition over first applies all of the log that was there when it
-came, because answers may be in it, and then sends again what is still unanswered, under the same key: at
-least once, and twice only where the answer was lost.
+came, because answers may be in it, and then sends what is still unanswered, under the same key: at least
+once, and twice only where the answer was lost.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ AT_ONCE: Final = 16
 """Messages under way by one channel; its rate bounds how many come."""
 
 AGAIN_SECONDS: Final = 1.0
+LONGEST_DRAIN_SECONDS: Final = 22.0
+"""A worker has 30 s to leave in, and a group waits a minute for its members."""
+_OWN_SECONDS: Final = 7.0
+"""Beyond a channel's timeout: 5 s in which apprise may overstep it, and the way to the log."""
 
 _Name = tuple[str, str, str]
 """Message, channel, member: one recipient's."""
@@ -48,12 +52,26 @@ class _Job:
     """A delivery under way.
 
     Attributes:
+        lane: the latest claim of its partition.
         began: whether it may have left already.
+        is_off: it must not leave any more.
+        is_answered: the log has its answer.
+        is_applied: the state of its district has an answer.
     """
 
+    lane: Lane
     attempt: int
     task: asyncio.Task[None] | None = None
     began: bool = False
+    is_off: bool = False
+    is_answered: bool = False
+    is_applied: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it needs no other: it is going to leave, has left, or is answered."""
+        is_over = self.task is not None and self.task.done()
+        return self.is_answered or not (self.is_off or is_over)
 
 
 class Deliveries:
@@ -78,15 +96,19 @@ class Deliveries:
         self._sender = sender
         self._session: aiohttp.ClientSession | None = None
         self._jobs: dict[_Name, _Job] = {}
+        """Until their answer is applied; one that is answered may still look unanswered in the ledger."""
         self._slots: dict[str, asyncio.Semaphore] = {}
         self._behind: dict[Lane, int] = {}
-        """Lanes that have not applied all of the log as it was when they were claimed, and where that ended."""
+        """Lanes that have not applied all of the log as they found it, and where it ended."""
         engine.on_commit.append(self.committed)
         engine.on_drain.append(self.settled)
+        # Who leaves waits for the answers to what has left, so that nobody sends it again.
+        longest = max((one.timeout_seconds for one in stage.routes.channels.values()), default=0)
+        engine.drain_seconds = max(engine.drain_seconds, min(longest + _OWN_SECONDS, LONGEST_DRAIN_SECONDS))
         stage.begun = self.begun
 
     async def start(self) -> None:
-        """Get ready to send; tell which secrets are missing: messages by their channels fail until they are set."""
+        """Get ready to send; tell which secrets are missing: until they are set their channels fail."""
         for what in missing(self._stage.routes, self._environment):
             logger.error("a channel of the routes cannot be used: %s", what)
         if self._sender is None:
@@ -107,9 +129,13 @@ class Deliveries:
             self._engine.spawn(self._resume(lane))
 
     def committed(self, lane: Lane, part: Part) -> None:
-        """A part is through: send what it decided."""
-        for delivery in part.after:
-            self._start(lane, delivery)
+        """A part is through: send what it decided, once no answer to that can be in the log any more."""
+        is_behind = lane in self._behind
+        for one in part.after:
+            if isinstance(one, Result):
+                self._applied(one)
+            elif not is_behind:
+                self._start(lane, one)
         if part.next_offset >= self._behind.get(lane, NEVER):
             self._engine.spawn(self._resume(lane))
             del self._behind[lane]
@@ -156,65 +182,91 @@ class Deliveries:
         await producer.send()
 
     def _start(self, lane: Lane, delivery: Delivery) -> None:
+        if lane.is_dropped or lane.is_closing:
+            return  # whoever claims it next sends it
         send = delivery.send
         name = (send.message, send.channel, send.member)
         older = self._jobs.get(name)
-        if older is not None:
+        if older is not None and older.counts:
             if older.attempt >= send.attempt:
-                return  # it was claimed again, and is under way
-            if not older.began and older.task is not None:
-                older.task.cancel()  # it waits so long that it counts as failed
-        job = self._jobs[name] = _Job(send.attempt)
-        job.task = self._engine.spawn(self._carry_out(lane, delivery, job))
-        job.task.add_done_callback(lambda _: self._forget(name, job))
+                older.lane = lane  # it may have been claimed again
+                return
+            older.is_off = True  # it waits so long that it counts as failed
+        job = self._jobs[name] = _Job(lane, send.attempt)
+        job.task = self._engine.spawn(self._carry_out(delivery, name, job))
+        job.task.add_done_callback(lambda _: self._ended(name, job))
 
-    def _forget(self, name: _Name, job: _Job) -> None:
-        if self._jobs.get(name) is job:
+    def _ended(self, name: _Name, job: _Job) -> None:
+        if self._jobs.get(name) is job and (job.is_applied or not job.is_answered):
+            del self._jobs[name]
+
+    def _applied(self, result: Result) -> None:
+        """The ledger knows what came of an attempt."""
+        name = (result.message, result.channel, result.member)
+        job = self._jobs.get(name)
+        if job is None or job.attempt > result.attempt:
+            return
+        job.is_off = job.is_applied = True
+        if job.is_answered:
             del self._jobs[name]
 
     # -- sending ---------------------------------------------------------------------------------------
-    async def _carry_out(self, lane: Lane, delivery: Delivery, job: _Job) -> None:
-        send, engine = delivery.send, self._engine
+    async def _carry_out(self, delivery: Delivery, name: _Name, job: _Job) -> None:
+        send, engine, tp = delivery.send, self._engine, job.lane.tp
         assert self._sender is not None, "start() comes first"
         slots = self._slots.setdefault(send.channel, asyncio.Semaphore(AT_ONCE))
         async with slots:
-            if not await self._is_ours(lane):
+            if not await self._is_ours(job):
                 return  # whoever has the partition now sends it
             job.began = True
-            engine.signals.emit("delivering", tp=lane.tp, key=send.key, member=send.member)
+            engine.signals.emit("delivering", tp=tp, key=send.key, member=send.member)
             try:
                 result = await self._sender.send(send)
             except Exception as error:  # noqa: BLE001 - of a service's own code; its text may hold an address
                 logger.error("a message by %s failed in the program: %s", send.channel, type(error).__name__)
-                result = Result(send.message, send.channel, send.member, send.attempt, "failed", "program")
-        engine.signals.emit("delivered", tp=lane.tp, key=send.key, member=send.member)
+                result = Result(*name, send.attempt, "failed", "program")
+        engine.signals.emit("delivered", tp=tp, key=send.key, member=send.member)
         if result.outcome != "sent":
             logger.warning(
                 "message %s by %s: %s, %s", send.message, send.channel, result.outcome, result.reason,
-                extra=at(lane.tp),
+                extra=at(tp),
             )  # fmt: skip
         stamp = delivery.at // 1000 if self._stage.clock == "log" else None
         engine.producer.append(
-            ALERTS, delivery.key.encode(), encode_result(result), partition=lane.partition, timestamp=stamp
+            ALERTS, delivery.key.encode(), encode_result(result), partition=tp.partition, timestamp=stamp
         )
         await engine.producer.send()
-        engine.signals.emit("answered", tp=lane.tp, key=send.key, member=send.member)
+        job.is_answered = True
+        engine.signals.emit("answered", tp=tp, key=send.key, member=send.member)
 
-    async def _is_ours(self, lane: Lane) -> bool:
+    async def _is_ours(self, job: _Job) -> bool:
         """Ask the ledger, so that a worker that has hung while another took over sends nothing."""
-        while not lane.is_dropped:
+        while not job.lane.is_dropped and not job.is_off:
+            lane = job.lane
             try:
                 await self._engine.ledger.load(lane.claim, [ROUTES_KEY])  # no state has this key
             except FencedError:
-                return False
+                if job.lane is lane:
+                    return False
             except (TransportError, LedgerError) as error:
                 logger.warning("messages wait for the ledger: %s", error)
                 await asyncio.sleep(AGAIN_SECONDS)
             else:
-                return True
+                return not job.is_off
         return False
 
     async def settled(self) -> None:
-        """Wait until nothing is under way: before partitions are given up, so that their log has the answers."""
-        while self._jobs:
-            await asyncio.wait([job.task for job in self._jobs.values() if job.task is not None])
+        """Call off what has not left, and wait for the answers to what has: before partitions are given up.
+
+        Whoever comes next finds the answers in the log, and sends the rest.
+        """
+        for job in self._jobs.values():
+            job.is_off = job.is_off or not job.began
+        while True:
+            left = [job.task for job in self._jobs.values() if job.began and job.task is not None]
+            under_way = [task for task in left if not task.done()]
+            if not under_way:
+                break
+            await asyncio.wait(under_way)
+        # The next claim reads the log's end after these answers.
+        self._jobs.clear()

@@ -45,7 +45,7 @@ _TEXT: Final = b"@"
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message that is to be sent once the commit is through.
+    """A message that is to be sent once the commit is through; answers (``Result``) stand beside them.
 
     Attributes:
         key: the district.
@@ -193,6 +193,7 @@ class DispatchStage(Stage):
             self._carry(lane, part, raw, key, intents, routes)
             if isinstance(record, Result):
                 part.tallies["messages", record.channel, record.outcome] += 1
+                part.after.append(record)
             self._tell(part, one.state, intents)
         moved: Counter[str] = Counter()
         for key, one in opened.items():

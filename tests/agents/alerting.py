@@ -23,6 +23,7 @@ from casework.alerts.routes import Routes
 from casework.alerts.routes_file import read_routes
 from casework.alerts.state import State, encode
 from casework.cases.case_events import AlertRecord
+from rules.policy import Policy
 from streams.records import ALERT_EVENTS, ALERTS
 from streams.topics import planned
 from tests.agents.rig import DEADLINE, Rig
@@ -66,8 +67,8 @@ def routes_text(*changes: tuple[str, str]) -> str:
     return text
 
 
-def routes_of(text: str = ROUTES) -> Routes:
-    return read_routes("routes.yaml", POLICY, text.encode())
+def routes_of(text: str = ROUTES, policy: Policy = POLICY) -> Routes:
+    return read_routes("routes.yaml", policy, text.encode())
 
 
 @dataclass
@@ -83,18 +84,28 @@ class Alerts:
     """Topics, workers of ``dispatch``, and what stands on the topics in the end."""
 
     def __init__(
-        self, rig: Rig, *, clock: Clock = "log", partitions: int = 1, create: bool = True, text: str = ROUTES
+        self,
+        rig: Rig,
+        *,
+        clock: Clock = "log",
+        partitions: int = 1,
+        create: bool = True,
+        text: str = ROUTES,
+        policy: Policy = POLICY,
+        **options: Any,
     ) -> None:
         self.rig = rig
         self.clock: Clock = clock
-        self.routes = routes_of(text)
+        self.policy = policy
+        self.options = options
+        self.routes = routes_of(text, policy)
         plan = planned(
             CATALOG, clock=clock, life_partitions=1, case_partitions=2, alerts_partitions=partitions
         )
         topics = [
             one
             for one in plan
-            if one.name in (ALERTS, ALERT_EVENTS, "deadletters") or ".dispatch" in one.name
+            if one.name in (ALERTS, ALERT_EVENTS, "deadletters") or one.name.endswith(".dispatch")
         ]
         if create:
             rig.topics(
@@ -107,12 +118,15 @@ class Alerts:
         return self.rig.config(**self._files(**changes))
 
     def _files(self, **changes: Any) -> dict[str, Any]:
-        return {"catalog": CATALOG, "policy": POLICY, "clock": self.clock, "routes": self.routes, **changes}
+        files = {"catalog": CATALOG, "policy": self.policy, "clock": self.clock, "routes": self.routes}
+        return {**files, **self.options, **changes}
+
+    def worker(self, **changes: Any) -> tuple[Worker, Recorder]:
+        """A worker that is not started."""
+        return self.rig.worker(stage_of("dispatch", self.config(**changes)), **self._files(**changes))
 
     async def start(self, **changes: Any) -> Recorder:
-        worker, signals = self.rig.worker(
-            stage_of("dispatch", self.config(**changes)), **self._files(**changes)
-        )
+        worker, signals = self.worker(**changes)
         self.workers.append(worker)
         await worker.start()
         return signals
@@ -167,7 +181,7 @@ class Alerts:
             for record in [one for one in await self.rig.read(ALERTS) if one.partition == number]:
                 key, read = record.key.decode(), decode_record(record.value)
                 if isinstance(read, RoutesInForce):
-                    routes = routes_of(read.text)
+                    routes = routes_of(read.text, self.policy)
                     continue
                 state = states.get(key, State())
                 states[key], intents = fold(state, read, record.timestamp * 1000, routes, self.clock)

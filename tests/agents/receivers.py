@@ -66,11 +66,13 @@ class Site:
 
     Attributes:
         answers: (status, headers); a status of 0 answers never.
+        silent: paths that answer never.
         came: what has come, one after the other, for who waits for it.
     """
 
     url: str = ""
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    silent: set[str] = field(default_factory=set)
     requests: list[Request] = field(default_factory=list)
     released: asyncio.Event = field(default_factory=asyncio.Event)
     came: asyncio.Queue[Request] = field(default_factory=asyncio.Queue)
@@ -80,7 +82,7 @@ class Site:
         self.requests.append(one)
         self.came.put_nowait(one)
         status, headers = self.answers.pop(0) if self.answers else (200, {})
-        if status == 0:
+        if status == 0 or one.path in self.silent:
             await self.released.wait()
             return web.Response()
         return web.Response(status=status, headers=headers)

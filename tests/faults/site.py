@@ -101,6 +101,8 @@ class Site:
         self.heard = Recorder()
         """What any worker has told, with its name."""
         self.running: list[Running] = []
+        self.environment: dict[str, str] = {}
+        """What workers that are started from here on have beside their own."""
         self.addresser: Addresser | None = None
         self._flow: Flow | None = None
 
@@ -160,6 +162,7 @@ class Site:
             sweep_chunk=sweep_chunk,
             poison=poison,
             clock_ahead_seconds=clock_ahead_seconds,
+            environment=dict(self.environment),
         )
         running = Running(order, self.heard)
         self.running.append(running)
