@@ -58,6 +58,7 @@ HANDLERS: Final[tuple[HTTPRouteHandler, ...]] = (
     cases.show_case,
     cases.suggestions,
     cases.history,
+    cases.alerts,
     cases.command,
     households.show_household,
     warnings.warnings,

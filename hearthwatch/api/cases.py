@@ -71,6 +71,12 @@ class History(msgspec.Struct, frozen=True):
     events: list[dict[str, Any]]
 
 
+class Alerts(msgspec.Struct, frozen=True):
+    """What became of the alerts about a case, by time: CloudEvents of ``alert.events``."""
+
+    events: list[dict[str, Any]]
+
+
 class Suggestions(msgspec.Struct, frozen=True):
     """What is worth asking about, the likeliest first."""
 
@@ -145,6 +151,23 @@ async def history(request: Caller, services: Behind, case_id: CaseId) -> History
         request, "read", "history", case=found.id, households=[found.household], rows=len(events)
     )
     return History(events)
+
+
+@get(
+    "/v1/cases/{case_id:str}/alerts",
+    opt={ROLES: READERS},
+    responses=answers(404),
+    tags=["cases"],
+    operation_id="alerts",
+)
+async def alerts(request: Caller, services: Behind, case_id: CaseId) -> Alerts:
+    """Which teams were told of one case, by which channels and when, or what came instead, in order."""
+    found = await _theirs(request, services, case_id, "alerts")
+    events = await services.desk.alerts(found.household, case=found)
+    await services.record(
+        request, "read", "alerts", case=found.id, households=[found.household], rows=len(events)
+    )
+    return Alerts(events)
 
 
 @get(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final, Self
@@ -20,7 +20,7 @@ from casework.cases.case import CaseState
 from casework.cases.case import Household as Home
 from casework.cases.commands import Command, encode_record
 from hearthwatch.connections import kafka_arguments, kafka_connection
-from hearthwatch.desk.following import Answers, Following, read_event
+from hearthwatch.desk.following import Answers, Following, read_alert_event, read_event
 from hearthwatch.desk.views import (
     Answer,
     CaseLine,
@@ -49,7 +49,7 @@ from streams.errors import PublishTimeoutError
 from streams.partition_log import PartitionLog
 from streams.partitions import partition_of
 from streams.policies_topic import read_activations
-from streams.records import CASE_COMMANDS, CASE_EVENTS, HOUSEHOLD_FACTS
+from streams.records import ALERT_EVENTS, CASE_COMMANDS, CASE_EVENTS, HOUSEHOLD_FACTS
 from streams.timestamps import parse_timestamp
 
 #: Lines of the index that are read at a time, from each partition.
@@ -184,7 +184,22 @@ class Desk:
         Raises:
             TransportError: no broker answers.
         """
-        return await asyncio.to_thread(self._history, household, case)
+        return await asyncio.to_thread(self._events, CASE_EVENTS, read_event, household, case)
+
+    async def alerts(self, household: str, *, case: CaseView | None = None) -> list[dict[str, Any]]:
+        """What became of the alerts about a household, by time, each once: CloudEvents of ``alert.events``.
+
+        Each says who was told of what and when: a team and a channel, and nobody's name or address.
+
+        Args:
+            case: as of :meth:`history`.
+
+        Raises:
+            TransportError: no broker answers.
+        """
+        found = await asyncio.to_thread(self._events, ALERT_EVENTS, read_alert_event, household, case)
+        # Each district is told by its own partition, so what moved may stand out of order.
+        return sorted(found, key=lambda event: parse_timestamp(str(event.get("time"))) or 0)
 
     async def suggest(self, id: str, *, language: Language = "en") -> list[Suggestion]:
         """What is worth asking about for the household of a case: by its causes, or its indicators."""
@@ -303,16 +318,23 @@ class Desk:
             state, _ = core.catch_up(state, rules=rules, day=day)
         return explain(state, rules, catalog, language=language), rules.policy, catalog
 
-    def _history(self, household: str, case: CaseView | None) -> list[dict[str, Any]]:
+    def _events(
+        self,
+        topic: str,
+        read: Callable[[bytes | None], dict[str, Any] | None],
+        household: str,
+        case: CaseView | None,
+    ) -> list[dict[str, Any]]:
+        """A household's events on a topic that is keyed by household, each once, in its order."""
         key = household.encode()
         found: dict[str, dict[str, Any]] = {}
         opened = None if case is None or self._settings.clock == "log" else parse_timestamp(case.opened)
         since_ms = None if opened is None else max(0, opened // 1000 - _MARGIN_MS)
-        log = PartitionLog(kafka_connection(self._settings), CASE_EVENTS, key)
+        log = PartitionLog(kafka_connection(self._settings), topic, key)
         try:
             for record in log.records(since_ms=since_ms):
                 if record.key == key:
-                    event = read_event(record.value)
+                    event = read(record.value)
                     if event is not None and (case is None or event["data"]["case"] == case.id):
                         found.setdefault(event["id"], event)
         finally:

@@ -31,11 +31,21 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 def read_event(value: bytes | None) -> dict[str, Any] | None:
     """A value of ``case.events``; None for what is none: who follows must not stop at it."""
+    return _event_with("community", value)
+
+
+def read_alert_event(value: bytes | None) -> dict[str, Any] | None:
+    """A value of ``alert.events``; None for what is none."""
+    event = _event_with("alert", value)
+    return event if event is not None and "case" in event["data"] and "id" in event else None
+
+
+def _event_with(field: str, value: bytes | None) -> dict[str, Any] | None:
     try:
         event = _decode(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return event if isinstance(event.get("data"), dict) and "community" in event["data"] else None
+    return event if isinstance(event.get("data"), dict) and field in event["data"] else None
 
 
 class Answers:

@@ -12,7 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
+from casework.alerts.alert_events import event_of
+from casework.alerts.intents import Outcome
 from hearthwatch.tokens import revoke_token
+from streams.timestamps import MINUTE
+from tests.agents.alerting import routes_of
 from tests.api.town import (
     DEADLINE_SECONDS,
     ELSEWHERE,
@@ -25,6 +29,9 @@ from tests.api.town import (
     read_events,
     warning,
 )  # fmt: skip
+
+MARCH = 1_772_416_800_000_000
+"""2 March 2026, 10 in the morning in Wuhan."""
 
 
 def key() -> str:
@@ -300,6 +307,41 @@ def test_a_token_has_only_so_many_streams(town: Town) -> None:
     finally:
         for one in open_ones:
             one.__exit__(None, None, None)
+
+
+# -- who was told --------------------------------------------------------------------------------------
+def test_who_was_told_of_a_case_is_shown_by_time_each_once(town: Town, here: Client, auditor: Client) -> None:
+    """As dispatch puts it on ``alert.events``, with repeats, other cases and what is no event among it."""
+    case = opened(town, "T1", HERE)
+
+    def became(fate: str, number: int, minute: int, **changes: str) -> bytes:
+        outcome = Outcome(
+            fate,  # type: ignore[arg-type]
+            **{  # type: ignore[arg-type]
+                "alert": f"{case}-1", "case": case, "at": MARCH + minute * MINUTE, "team": "community",
+                "household": "T1", "level": "red", **changes,
+            },
+        )  # fmt: skip
+        return event_of(outcome, f"alerts/0/{number}/0", routes_of())
+
+    silenced = became("silenced", 4, 1, by="s-1")
+    sent = became("sent", 9, 30, channel="hook")
+    other = became("sent", 12, 5, case="T1-2")
+    passed = became("passed-on", 7, 20, by="desk")
+    values = [silenced, sent, b"{", b'{"data": {"alert": 1}}', other, passed, sent]
+    town.send("alert.events", *(("T1", value) for value in values), ("T2", sent))
+    events = here.get(f"/v1/cases/{case}/alerts").json()["events"]
+    assert events == [json.loads(one) for one in (silenced, passed, sent)]
+    assert [(one["type"], one["data"]["by"] or one["data"]["channel"]) for one in events] == [
+        ("alert.silenced", "s-1"), ("alert.passed-on", "desk"), ("alert.sent", "hook"),
+    ]  # fmt: skip
+    assert {one["type"] for one in here.get(f"/v1/cases/{case}/history").json()["events"]} == {"case.opened"}
+    stranger = Client(town, town.token("next", "community", NEXT_DOOR))
+    refused(stranger.get(f"/v1/cases/{case}/alerts"), 404, "not-found")
+    found = [one["record"]["entry"] for one in auditor.get("/v1/audit", case=case).json()["records"]]
+    assert [(one["who"]["id"], one["result"], one["rows"]) for one in found if one["what"] == "alerts"] == [
+        ("next", "not-found", 0), ("anna", "ok", 3),
+    ]  # fmt: skip
 
 
 # -- on record -----------------------------------------------------------------------------------------

@@ -87,6 +87,7 @@ def test_every_routes_answers_are_what_it_describes(town: Town, described: dict[
         "/v1/cases": f"/v1/cases?community={HERE}", "/v1/counts": "/v1/counts",
         "/v1/cases/{case_id}": f"/v1/cases/{case}",
         "/v1/cases/{case_id}/history": f"/v1/cases/{case}/history",
+        "/v1/cases/{case_id}/alerts": f"/v1/cases/{case}/alerts",
         "/v1/cases/{case_id}/suggestions": f"/v1/cases/{case}/suggestions",
         "/v1/households/{household_id}": "/v1/households/D1",
         **{path: path for path in ("/v1/warnings", "/v1/rules", "/v1/audit", "/health")},

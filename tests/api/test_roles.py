@@ -103,7 +103,8 @@ def test_each_sees_their_own_and_is_told_of_others_what_is_told_of_nobody(
         assert (household in warned) is is_theirs
         for path in (
             f"/v1/cases/{household}-1", f"/v1/cases/{household}-1/history",
-            f"/v1/cases/{household}-1/suggestions", f"/v1/households/{household}",
+            f"/v1/cases/{household}-1/suggestions", f"/v1/cases/{household}-1/alerts",
+            f"/v1/households/{household}",
         ):  # fmt: skip
             answer = client.get(path)
             assert answer.status_code == (200 if is_theirs else 404), path
