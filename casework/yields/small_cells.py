@@ -35,16 +35,12 @@ def hidden(communities: Mapping[str, int], streets: Mapping[str, int]) -> tuple[
         under[code[:STREET_DIGITS]].append(code)
     while True:
         before = len(low) + len(high)
-        if _is_told(streets, high):  # by the sum of all streets
-            _one_more(streets, list(streets), high)
         for street, codes in under.items():
             gone = [code for code in codes if code in low]
-            # With the street's sum one hidden community is worked out; without it a street of none is.
+            # The street's sum tells them; where nobody else is left in the street it is hidden itself.
             if _is_told(communities, gone) and street not in high and not _one_more(communities, codes, low):
                 high.add(street)
-            if not gone and street in high:
-                _one_more(communities, codes, low)
-        # The sum of all hidden streets is known too, of those that are shown.
+        # The sum of what is hidden with its street is known too: all, but the streets that are shown.
         pooled = [code for code in low if code[:STREET_DIGITS] in high]
         if _is_told(communities, pooled):
             _one_more(communities, [code for street in high for code in under[street]], low) or _one_more(

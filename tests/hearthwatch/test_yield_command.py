@@ -126,6 +126,21 @@ def test_where_all_is_of_one_community_every_small_count_is_hidden(
     assert bare["total"]["counts"]["warned"] == 1
 
 
+def test_a_close_code_of_one_family_is_hidden_with_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    families = [opened(f"Qc{number}") for number in range(7)]
+    for number, family in enumerate(families):
+        ENDINGS["refused" if number == 6 else "deceased" if number >= 3 else "no need"](family)
+    path = tmp_path / "codes.jsonl"
+    path.write_bytes(b"\n".join(record for family in families for record in family.records))
+    (row,) = told(capsys, "--from", str(path))["by"]["community"]
+    assert None not in row["counts"].values()
+    assert row["codes"] is None
+    (row,) = told(capsys, "--from", str(path), "--small-cells")["by"]["community"]
+    assert row["codes"] == {"no-need": 3, "deceased": 3, "refused": 1}
+
+
 def test_days_of_opening_limit_it_and_nothing_is_said_to_be_nothing(
     log: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -96,6 +96,7 @@ def test_a_young_cohort_is_not_read_as_a_poor_one() -> None:
     assert (total.warned, total.open, total.waiting) == (20, 20, 19)
     assert (total.need_of_warned.hits, total.need_of_warned.of, total.need_of_warned.share) == (1, 1, 1.0)
     assert total.need_of_warned.is_faint
+    assert (total.visited_of_warned.hits, total.visited_of_warned.of) == (1, 1)
 
 
 def test_a_cohort_is_of_the_days_of_opening_both_inclusive_in_the_policys_zone() -> None:
