@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from agents.channels.secrets import missing
 from casework.alerts.routes_file import read_routes
 from deploy.local import jars, kafka, valkey
 from deploy.local.stack import LEAST_FREE_BYTES
@@ -202,7 +203,14 @@ def check_casework(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
             "casework", "fail", str(error), "mend the file; `hearthwatch routes check` reads it again"
         )
         return
-    yield Finding("casework", "ok", f"{settings.routes}: {len(routes.teams)} teams are told")
+    told = f"{settings.routes}: {len(routes.teams)} teams are told"
+    if lacks := missing(routes, os.environ):
+        yield Finding(
+            "casework", "warn", "\n".join([f"{told}; but not by all channels, here:", *lacks]),
+            "set them where dispatch runs; its channels fail until then",
+        )  # fmt: skip
+        return
+    yield Finding("casework", "ok", told)
 
 
 def check_kafka(settings: Settings, planned: tuple[Topic, ...]) -> Iterator[Finding]:

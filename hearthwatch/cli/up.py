@@ -15,6 +15,8 @@ from typing import Final, Literal
 import click
 import psutil
 
+from agents.channels.secrets import missing
+from casework.alerts.routes_file import read_routes
 from deploy.local import free_ports
 from deploy.local.prometheus import Prometheus
 from hearthwatch.casework_files import casebook_or_why
@@ -153,7 +155,11 @@ def _say_activated(book: Rulebook, files: tuple[Catalog, Policy]) -> None:
 
 
 def _leave_out(settings: Settings, book: Rulebook, counts: dict[str, int]) -> list[str]:
-    """Take the stages off that have no file to go by, and say so; as options of --scale."""
+    """Take the stages off that have no file to go by, and say so; as options of --scale.
+
+    Raises:
+        InputError: a file that was named is faulty (all its faults).
+    """
     left = []
     why = casebook_or_why(settings, *book.files(book.newest)) if counts["cases"] else ""
     if isinstance(why, str):
@@ -165,6 +171,10 @@ def _leave_out(settings: Settings, book: Rulebook, counts: dict[str, int]) -> li
         click.echo(
             "Nobody is alerted: HEARTHWATCH_ROUTES names no file. Alerts wait on their topic.", err=True
         )
+    elif settings.routes is not None and counts["dispatch"]:
+        _, newest = book.files(book.newest)
+        for what in missing(read_routes(settings.routes, newest), os.environ):
+            click.echo(f"Alerts by some channels fail until this is mended: {what}", err=True)
     for stage in left:
         counts[stage] = 0
     return [f"{stage}=0" for stage in left]

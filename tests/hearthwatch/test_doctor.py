@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from agents.channels.secrets import missing
+from casework.alerts.routes_file import read_routes
 from deploy.local import Stack, free_ports
 from hearthwatch import checks, cli
 from hearthwatch.checks import Finding, check_casework, check_disk, check_settings, check_stack, skew_finding
 from hearthwatch.redis_checks import judge
 from hearthwatch.settings import load_settings
+from rules.policy_file import read_policy
 from streams import topics
 from streams.catalog_file import read_catalog
 from streams.kafka_clients import Connection
@@ -60,7 +63,7 @@ def test_a_sound_chain_is_all_ok_once_topics_are_there(
 ) -> None:
     assert cli.run(["topics", "create"]) == 0
     capsys.readouterr()
-    monkeypatch.setenv("HEARTHWATCH_ROUTES", str(ROOT / "examples" / "routes" / "wuchang.yaml"))
+    monkeypatch.setenv("HEARTHWATCH_ROUTES", str(ROOT / "examples" / "routes" / "demo.yaml"))
     findings = diagnose(capsys, 0)
     assert [one.check for one in findings if one.status != "ok" and one.check != "disk"] == []
     assert [one.check for one in findings] == [
@@ -152,6 +155,23 @@ def test_faults_of_the_files_of_casework_are_told(
     monkeypatch.delenv("HEARTHWATCH_CASEBOOK")
     monkeypatch.setenv("HEARTHWATCH_ROUTES", str(book))
     assert [one.status for one in diagnose(capsys, 1) if one.check == "casework"] == ["ok", "fail"]
+
+
+def test_addresses_that_are_not_set_are_a_warning_that_shows_none(
+    on_stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_settings(routes=ROOT / "examples" / "routes" / "wuchang.yaml")
+    catalog = read_catalog(settings.catalog)
+    routes = read_routes(settings.routes, read_policy(settings.policy, catalog))
+    *others, last = missing(routes, {})
+    for told in others:
+        monkeypatch.setenv(told.split()[0], "an address")
+    (found,) = [one for one in check_casework(settings, catalog) if one.status != "ok"]
+    assert (found.check, found.status) == ("casework", "warn")
+    assert found.message.splitlines()[1:] == [last]
+    assert "an address" not in found.message + found.fix
+    monkeypatch.setenv(last.split()[0], "an address")
+    assert [one.status for one in check_casework(settings, catalog)] == ["ok", "ok"]
 
 
 def test_a_shipped_book_that_fits_no_policy_of_ones_own_is_a_warning() -> None:
