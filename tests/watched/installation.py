@@ -16,13 +16,37 @@ import kafka
 import msgspec
 import psutil
 
+from casework.alerts.alert import Alert, Resolve
+from casework.cases.case_events import AlertRecord
 from casework.cases.commands import Actor, Command, Commit, Deliver, encode_record
 from deploy.local import Stack, free_ports
 from hearthwatch.run_folder import RunFolder, WorkerState
 from tests.watched.rules import ROOT
 
 DEADLINE_SECONDS = 100
-STAGES = ("INTAKE", "PERSON", "HOUSEHOLD", "FORWARD", "CASES")
+STAGES = ("INTAKE", "PERSON", "HOUSEHOLD", "FORWARD", "CASES", "DISPATCH")
+
+#: The desk reads a file; two streets have channels of which one can be told to fail, and one takes little.
+ROUTES = """\
+routes: watched
+version: 1
+timezone: Asia/Shanghai
+link: https://console.example/cases/{{case}}
+desk: desk
+defaults: {{language: en, group_wait: 1s, group_interval: 1s, repeats: 0}}
+channels:
+  - {{id: out, kind: file, path: {path}}}
+  - {{id: slow, kind: file, path: {path}, rate: {{messages: 1, per: 1h, digest: 1h}}}}
+  - id: hook
+    kind: webhook
+    address: "${{HOOK_URL}}"
+    secret: "${{HOOK_SECRET}}"
+    retry: {{first: 5s, most: 10s, tries: 4}}
+teams:
+  - {{id: desk, tier: district, for: ["420106"], channels: [out]}}
+  - {{id: hooked, tier: street, for: ["420106008"], channels: [hook], next: desk}}
+  - {{id: slow, tier: street, for: ["420106009"], channels: [slow], next: desk}}
+"""
 
 #: What a careless department might send along; none of it may be in a log.
 NAME, ID_NUMBER, PHONE, ADDRESS = "张三丰", "420106199001011234", "13807112345", "中北路128号"
@@ -30,9 +54,13 @@ PERSONAL = (NAME, ID_NUMBER, PHONE, ADDRESS, "Zhang Sanfeng", "28471")
 
 
 class Installation:
-    """Kafka, Valkey and a worker of each stage, by the wall clock, logging in JSON."""
+    """Kafka, Valkey and a worker of each stage, by the wall clock, logging in JSON.
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    Args:
+        hook: the address of one of the channels.
+    """
+
+    def __init__(self, folder: Path, *, hook: str = "http://127.0.0.1:9/", **settings: str) -> None:
         names = (
             "KAFKA_PORT", "KAFKA_CONTROLLER_PORT", "VALKEY_PORT", "PROMETHEUS_PORT",
             *(f"{stage}_METRICS_PORT" for stage in STAGES),
@@ -41,6 +69,9 @@ class Installation:
         self.ports = ports
         self.folder = folder
         self.data = folder / "data"
+        self.told = folder / "told.jsonl"
+        routes = folder / "routes.yaml"
+        routes.write_text(ROUTES.format(path=self.told), "utf-8")
         self.environment = {
             **os.environ,
             **{f"HEARTHWATCH_{name}": str(port) for name, port in ports.items()},
@@ -49,6 +80,10 @@ class Installation:
             "HEARTHWATCH_PERSON_PARTITIONS": "2",
             "HEARTHWATCH_HOUSEHOLD_PARTITIONS": "2",
             "HEARTHWATCH_CASE_PARTITIONS": "1",
+            "HEARTHWATCH_ALERTS_PARTITIONS": "1",
+            "HEARTHWATCH_ROUTES": str(routes),
+            "HOOK_URL": hook,
+            "HOOK_SECRET": "a secret",
             "HEARTHWATCH_LOG_FORMAT": "json",
             "HEARTHWATCH_LOG_LEVEL": "debug",
             **{f"HEARTHWATCH_{name}": value for name, value in settings.items()},
@@ -152,6 +187,18 @@ def worked(household: str) -> list[bytes]:
         for name, data in steps
         for version in reversed(range(1, 20))
     ]
+
+
+def alert(household: str, community: str, level: str) -> bytes:
+    """What cases let dispatch tell, on ``alerts``."""
+    return AlertRecord(
+        community[:6], Alert(f"{household}-1-1", f"{household}-1", household, "raised", level, community)
+    ).body()
+
+
+def answered(household: str) -> bytes:
+    """What cases say on ``alerts`` when somebody has answered."""
+    return AlertRecord("420106", Resolve(f"{household}-1")).body()
 
 
 def _plain(data: Any) -> dict[str, Any]:

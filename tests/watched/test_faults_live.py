@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,13 @@ from streams.topics import planned
 from tests.agents.desk import small_catalog, small_policy
 from tests.agents.rig import Rig
 from tests.agents.test_household_stage import ill
-from tests.watched.installation import Installation, family
+from tests.watched.installation import Installation, alert, answered, family
 from tests.watched.observer import Observer, values
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
 
 #: Two days of silence become six seconds; an hour that changes wait for a snapshot becomes five seconds (one
-#: is due after one); warnings need not be slow for ten minutes.
+#: is due after one); warnings need not be slow for ten minutes, nor digests have a backlog for an hour.
 SHORTENED = {
     "DepartmentSilent": (
         "max by (department) (hearthwatch_department_silent_after_seconds)",
@@ -46,12 +47,54 @@ SHORTENED = {
     ),
     "SnapshotsOld": ("hearthwatch_snapshot_age_seconds) > 3600", "hearthwatch_snapshot_age_seconds) > 5"),
     "WarningsSlow": ("for: 10s", "for: 1s"),
+    "DigestBacklog": ("for: 60s", "for: 2s"),
 }
 
 
+class Receiver:
+    """Takes what a webhook sends, or does not; ``status`` is its answer."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.count = 0
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.count += 1
+                self.send_response(receiver.status)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
 @pytest.fixture(scope="module")
-def live(prometheus: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    live = Installation(tmp_path_factory.mktemp("faults"), SNAPSHOT_SECONDS="1")
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    try:
+        yield receiver
+    finally:
+        receiver.close()
+
+
+@pytest.fixture(scope="module")
+def live(
+    prometheus: str, receiver: Receiver, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    live = Installation(tmp_path_factory.mktemp("faults"), hook=receiver.url, SNAPSHOT_SECONDS="1")
     live("up", "--detach")
     try:
         yield live
@@ -63,7 +106,7 @@ def live(prometheus: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def observer(live: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observer]:
     folder = tmp_path_factory.mktemp("observer") / "prometheus"
     with Observer(folder, live.targets, **SHORTENED) as observer:
-        observer.until(lambda: values(observer.url, "sum(hearthwatch_ready)") == [5.0], "all are ready")
+        observer.until(lambda: values(observer.url, "sum(hearthwatch_ready)") == [6.0], "all are ready")
         live.publish(family("home-0"))
         observer.until(lambda: values(observer.url, "sum(hearthwatch_warnings_total) > 0") != [], "a warning")
         yield observer
@@ -171,6 +214,36 @@ def test_snapshots_that_the_broker_does_not_take_grow_old(live: Installation, ob
     observer.fires("SnapshotsOld")
     allow("1048588")
     observer.ends("SnapshotsOld")
+
+
+def test_a_channel_that_takes_nothing_and_a_team_that_cannot_be_told(
+    live: Installation, observer: Observer, receiver: Receiver
+) -> None:
+    """Four messages to a street's program, which is away: then the desk is told instead."""
+    receiver.status = 503
+    alerts = [alert(f"gave-up-{n}", f"42010600800{n}", "orange") for n in range(1, 5)]
+    live.produce("alerts", alerts, key=b"420106")
+    observer.fires("MessagesUnsent", "ChannelFails", "AlertsGaveUp", seconds=90)
+    (labels,) = [one for one in observer.pager.seen if one["alertname"] == "HearthwatchChannelFails"]
+    assert labels["channel"] == "hook"
+    observer.ends("MessagesUnsent", "ChannelFails", "AlertsGaveUp")
+    told = live.told.read_text("utf-8")
+    assert all(f"gave-up-{n}-1-1" in told for n in range(1, 5)), "the desk was told"
+    receiver.status = 200
+    before = receiver.count
+    live.produce("alerts", [alert("mended-1", "420106008001", "orange")], key=b"420106")
+    observer.until(lambda: receiver.count > before, "the street is told again")
+
+
+def test_alerts_beyond_a_rate_wait_until_somebody_has_answered(
+    live: Installation, observer: Observer
+) -> None:
+    names = [f"many-{n}" for n in range(1, 4)]
+    alerts = [alert(name, f"42010600900{n}", "blue") for n, name in enumerate(names)]
+    live.produce("alerts", alerts, key=b"420106")
+    observer.fires("DigestBacklog")
+    live.produce("alerts", [answered(name) for name in names], key=b"420106")
+    observer.ends("DigestBacklog")
 
 
 # -- clocks: a worker in this process, whose clock can be turned ------------------------------------------

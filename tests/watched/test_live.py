@@ -48,7 +48,7 @@ def live(prometheus: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def observer(live: Installation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observer]:
     folder = tmp_path_factory.mktemp("observer") / "prometheus"
     with Observer(folder, live.targets, divisor=HURRY) as observer:
-        observer.until(lambda: values(observer.url, "sum(hearthwatch_ready)") == [5.0], "all are ready")
+        observer.until(lambda: values(observer.url, "sum(hearthwatch_ready)") == [6.0], "all are ready")
         live.publish([*(one for n in range(4) for one in family(f"home-{n}")), *careless()])
         live.produce("life.health", [GARBAGE, f'{{"specversion": "{ADDRESS}"}}'.encode()], key=NAME.encode())
         live.produce("household.facts", [GARBAGE], key=b"careless-9", headers=[("who", NAME.encode())])
@@ -163,5 +163,5 @@ def test_down_stops_prometheus_too(live: Installation) -> None:
         ask(f"http://127.0.0.1:{live.ports['PROMETHEUS_PORT']}", "targets")
     supervisor = Path(live.run_folder.supervisor_log).read_text("utf-8").splitlines()
     assert any(
-        json.loads(line)["message"] == "all 5 workers are ready" for line in supervisor if line[:1] == "{"
+        json.loads(line)["message"] == "all 6 workers are ready" for line in supervisor if line[:1] == "{"
     )
