@@ -39,7 +39,8 @@ class Answered(msgspec.Struct, frozen=True):
 
     Attributes:
         is_done: false where it was refused, or not answered yet.
-        reason: of a refusal (docs/reference/cases.md); ``unanswered`` where no answer came in time.
+        reason: of a refusal (docs/reference/cases.md); ``repeated-refusal`` where it was refused before,
+            ``unanswered`` where no answer came in time.
         fix: what to do then.
         version: the case's version after it; None where the answer does not say.
         event: the CloudEvent of ``case.events`` that answers it.
