@@ -16,7 +16,7 @@ from casework.yields.counting import DIMENSIONS, Cohort, Dimension, count
 from casework.yields.course import Courses
 from hearthwatch.activated import activated
 from hearthwatch.casework_files import casebook_or_why
-from hearthwatch.cli.backtest import open_events, with_progress
+from hearthwatch.cli.backtest import open_events
 from hearthwatch.cli.output import Lines, keep_apart
 from hearthwatch.cli.rebuild import shown
 from hearthwatch.connections import kafka_arguments
@@ -144,8 +144,11 @@ def _read(settings: Settings, file: Path | None, *, is_quiet: bool) -> tuple[Cou
     if file is not None:
         files = catalog_and_policy(settings)
         with open_events(file) as lines:
-            for line in with_progress(lines):
-                courses.take(line)
+            try:
+                for line in lines:  # a warning with all its facts may be longer than any event
+                    courses.take(line)
+            except OSError as error:
+                raise InputError(f"{file}: cannot be read: {error.strerror}") from None
     else:
         from hearthwatch.yields.reading import read_topics
 

@@ -177,10 +177,15 @@ def test_lines_that_are_of_neither_topic_are_counted(
     log: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     more = tmp_path / "more.jsonl"
-    more.write_bytes(log.read_bytes() + b'{"a": 1}\nnonsense\n')
+    long = Family("Ql")
+    facts = [{"source": "/wuchang/health", "id": "e" * 200} for _ in range(1_000)]
+    long.warn(1, because=[{"indicator": "hospital-bills", "dimension": "x", "points": 9, "facts": facts}])
+    lines = [*long.records, *long.warnings, b'{"a": 1}', b"nonsense", b""]
+    assert max(map(len, lines)) > 200_000
+    more.write_bytes(log.read_bytes() + b"\n".join(lines))
     assert run(["yield", "--from", str(more), "--json"]) == 0
     captured = capsys.readouterr()
-    assert json.loads(captured.out)["total"]["counts"]["warned"] == 17
+    assert json.loads(captured.out)["total"]["counts"]["warned"] == 18
     assert captured.err.strip() == "2 records are of neither topic, and were passed over."
 
 
