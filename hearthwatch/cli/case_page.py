@@ -33,12 +33,13 @@ _TIERS: Final = ("community", "street", "district")
 def print_case(
     found: CaseView,
     events: list[dict[str, Any]],
+    alerts: list[dict[str, Any]],
     policy: Policy,
     zone: dt.tzinfo,
     now: int,
     lang: Language,
 ) -> None:
-    """Print a case and its history.
+    """Print a case, its history and who was told.
 
     Args:
         now: in microseconds since 1970: what is late is so by it.
@@ -50,6 +51,7 @@ def print_case(
     page.work(found)
     page.why(found, events)
     page.history(events)
+    page.alerts(alerts)
     console.print(Text(page.words["facts"].format(household=found.household), style="dim"), soft_wrap=True)
 
 
@@ -169,6 +171,19 @@ class _Page:
                 )
             )
         self.table("history", rows)
+
+    def alerts(self, alerts: Iterable[dict[str, Any]]) -> None:
+        """Which team was told by which channel, or what became of the alert instead."""
+        rows = []
+        for one in alerts:
+            data = one["data"]
+            ways = [str(data.get(name) or "") for name in ("team", "channel", "by")]
+            cells = [
+                self.time(str(one.get("time"))),
+                word(str(one.get("type")).removeprefix("alert."), self.lang),
+            ]
+            rows.append(tuple(Text(printable(cell)) for cell in (*cells, *ways)))
+        self.table("alerts", rows)
 
     # -- parts ---------------------------------------------------------------------------------------
     def table(self, heading: str, rows: Sequence[tuple[Text, ...]], **values: object) -> None:

@@ -22,25 +22,29 @@ from hearthwatch.settings import Settings, load_settings
 from rules.words import Language
 from streams.audit import Entry
 
+Events = list[dict[str, Any]]
+
 
 @click.command(epilog="Example: hearthwatch case show H-1042-3 --lang zh")
 @CASE
 @LANG
 @JSON
 def show(case: str, lang: Language, as_json: bool) -> None:
-    """Show case ID: its deadlines, visits, assessment, help and commitment, why it was warned, its history.
+    """Show case ID: its deadlines, visits, assessment, help and commitment, why it was warned, its history,
+    and who was told of it.
 
     That is the household's open case, or the one closed last. `version` is what a command may name by --seen.
     Exit status 1 if there is no such case. Who looks is put on record first.
     """
     settings = in_force(load_settings())
-    found, events = asyncio.run(_shown(settings, case))
+    found, events, alerts = asyncio.run(_shown(settings, case))
     if as_json:
         plain: dict[str, Any] = msgspec.to_builtins(found)
-        click.echo(msgspec.json.encode(plain | {"history": events}))
+        click.echo(msgspec.json.encode(plain | {"history": events, "alerts": alerts}))
         return
     _, policy = activated(settings)
-    print_case(found, events, policy, ZoneInfo(policy.timezone), int(time.time() * 1_000_000), lang)
+    now = int(time.time() * 1_000_000)
+    print_case(found, events, alerts, policy, ZoneInfo(policy.timezone), now, lang)
 
 
 @click.command(epilog="Example: hearthwatch case suggest H-1042-3 --json | jq -r .measure")
@@ -71,19 +75,22 @@ def suggest(case: str, lang: Language, as_json: bool) -> None:
     click.echo(words["suggested"] if found else words["nothing"], err=True)
 
 
-async def _shown(settings: Settings, id: str) -> tuple[CaseView, list[dict[str, Any]]]:
+async def _shown(settings: Settings, id: str) -> tuple[CaseView, Events, Events]:
+    """A case, what became of it and of its alerts; on record already."""
     async with Desk.open(settings) as desk:
         found = await desk.case(id)
         if found is None:
             await leave_unknown(settings, desk, id, entry("read", "case", "not-found", case=id))
         events = await desk.history(found.household, case=found)
+        alerts = await desk.alerts(found.household, case=found)
         household = found.household
         await put_on_record(
             settings,
             entry("read", "case", "ok", case=id, households=[household], rows=1),
             entry("read", "history", "ok", case=id, households=[household], rows=len(events)),
+            entry("read", "alerts", "ok", case=id, households=[household], rows=len(alerts)),
         )
-        return found, events
+        return found, events, alerts
 
 
 async def _suggested(settings: Settings, id: str, lang: Language) -> list[Suggestion]:

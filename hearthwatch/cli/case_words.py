@@ -22,7 +22,7 @@ WORDS: Final[dict[Language, dict[str, str]]] = {
         "told": "{tier} knows", "assumed": "holidays of that year are not out",
         "visits": "Visits", "assessment": "Assessed", "measures": "Help", "commitment": "Commitment",
         "approved": "approved by {by}", "under": "before its papers came", "papers": "papers: {papers}",
-        "why": "Why it was warned ({score} points)", "history": "History",
+        "why": "Why it was warned ({score} points)", "history": "History", "alerts": "Alerts",
         "times": "Times in {zone}.", "facts": "The family's facts: hearthwatch household show {household}",
         "suggested": "worth asking about; staff decide", "needs": "papers",
         "later": "may follow in {days} days",
@@ -40,7 +40,7 @@ WORDS: Final[dict[Language, dict[str, str]]] = {
         "told": "已报{tier}", "assumed": "当年放假安排尚未公布",
         "visits": "走访", "assessment": "评估", "measures": "帮扶", "commitment": "告知承诺",
         "approved": "{by} 审批", "under": "材料未到先行发放", "papers": "材料：{papers}",
-        "why": "预警原因（{score} 分）", "history": "经过",
+        "why": "预警原因（{score} 分）", "history": "经过", "alerts": "通知",
         "times": "时间：{zone}。", "facts": "家庭事实：hearthwatch household show {household}",
         "suggested": "值得了解的措施，由工作人员决定", "needs": "材料", "later": "可在 {days} 天内补交",
         "nothing": "目录中没有明显适用的措施，以工作人员了解的情况为准。",
@@ -65,6 +65,9 @@ _CHINESE: Final[dict[str, str]] = {
     "proposed": "已提出", "approved": "已审批", "delivered": "已发放", "suspended": "已暂停",
     "offered": "已告知", "signed": "已签署", "papers-due": "待补材料", "fulfilled": "已履行",
     "broken": "已违背", "waived": "已撤销",
+    # alerts
+    "sent": "已送达", "replaced": "被后续通知取代", "resolved": "已有人处理", "silenced": "静默中",
+    "digested": "待汇总发送", "gave-up": "未能送达", "passed-on": "转上级",
     # events
     "opened": "立案", "upgraded": "升级", "lowered": "降级", "cleared": "解除", "withdrawn": "撤销",
     "moved": "迁移", "quieted": "未另立案", "noted": "记录",

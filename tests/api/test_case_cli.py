@@ -350,6 +350,7 @@ def test_what_is_looked_at_and_sent_is_on_record_first(town: Town, case: Cli) ->
         ("read", "cases", "ok", "hearthwatch case list"),
         ("read", "case", "ok", "hearthwatch case show"),
         ("read", "history", "ok", "hearthwatch case show"),
+        ("read", "alerts", "ok", "hearthwatch case show"),
         ("read", "suggestions", "ok", "hearthwatch case suggest"),
         ("change", "case", "sent", "hearthwatch case ack"),
         ("change", "case", "done", "hearthwatch case ack"),

@@ -11,6 +11,7 @@ import click
 import msgspec
 import pytest
 
+from casework.alerts.intents import FATES
 from casework.cases.case import CLOCKS, STATES, CloseCode, CommitmentState, MeasureState, Outcome
 from casework.cases.case_events import Reason
 from casework.cases.commands import DATA, Actor, Command
@@ -58,7 +59,7 @@ def test_how_long_there_is(left: int, english: str, chinese: str) -> None:
 
 
 def test_every_word_of_a_case_has_a_chinese_one() -> None:
-    words = {*STATES, *CLOCKS, *(row.event for row in TABLE)}
+    words = {*STATES, *CLOCKS, *FATES, *(row.event for row in TABLE)}
     for kind in (Outcome, CloseCode, MeasureState, CommitmentState):
         words |= set(get_args(kind))
     assert {one for one in words if word(one, "zh") == one} == set()
@@ -153,11 +154,19 @@ HISTORY = [
     event("refused", "bo", reason="stale", message="the case has gone on to version 3: look at it again"),
     event("overdue", None, clock="help", due=1, assumed_calendar=False, tier="community"),
     event("delivered", "anna", measure="temporary-aid", amount_yuan=15000, under_commitment=True),
+    event("commented", "anna", text="met"),
+]  # fmt: skip
+ALERTS = [
+    {
+        "type": f"alert.{fate}", "time": "2026-11-21T01:30:00Z",
+        "data": {"alert": "H1-3-1-raised", "team": "community-3", "channel": channel, "by": by},
+    }
+    for fate, channel, by in (("gave-up", "", ""), ("passed-on", "", "street-003"), ("sent", "mail", ""))
 ]  # fmt: skip
 
 
 def page(policy: Policy, capsys: pytest.CaptureFixture[str], found: CaseView, lang: Any = "en") -> str:
-    print_case(found, HISTORY, policy, ZONE, NOW, lang)
+    print_case(found, HISTORY, ALERTS, policy, ZONE, NOW, lang)
     return "\n".join(line.rstrip() for line in capsys.readouterr().out.splitlines())
 
 
@@ -199,6 +208,12 @@ warning level orange; score 62
 2026-11-21 10:00  bo (community)    refused    stale: the case has gone on to version 3: look at it again
 2026-11-21 10:00  clock             overdue    clock help; tier community
 2026-11-21 10:00  anna (community)  delivered  measure temporary-aid; amount yuan 15000; under commitment
+2026-11-21 10:00  anna (community)  commented  text met
+
+Alerts
+2026-11-21 09:30  gave-up    community-3
+2026-11-21 09:30  passed-on  community-3        street-003
+2026-11-21 09:30  sent       community-3  mail
 The family's facts: hearthwatch household show H1"""
     )
 
@@ -208,6 +223,7 @@ def test_the_page_in_chinese_leaves_what_people_wrote(
 ) -> None:
     text = page(policy, capsys, FOUND, "zh")
     assert "结果 拒绝；备注 refused" in text
+    assert "内容 met" in text
     assert "未执行  stale: " in text
     assert "逾期 41 小时 (已报街道)" in text
 
