@@ -263,13 +263,14 @@ def test_in_simulated_time_the_log_says_what_time_it_is(log: District) -> None:
     log.say(alert("L1"), alert("L2"), at=start + MINUTE)
     log.settle(start + HOUR)
     assert log.told() == set()
-    # It is an hour later by the log: that is where what is ended now ends.
-    ended = log.plain("end", made["id"])
-    ends = parse_timestamp(ended["ends"])
-    assert ends is not None
-    assert start + MINUTE <= ends < start + 2 * HOUR
-    log.settle(ends + MINUTE)
+    # What ends it says what time it is: what it held is told at that instant, and not at the next tick.
+    ended = log.plain("end", made["id"], "--at", "2026-03-02T11:30")
+    assert (ended["ends"], ended["let_go"]) == ("2026-03-02T03:30:00Z", 2)
+    log.settle(start + HOUR)
     assert log.told() == {"L1", "L2"}
+    # Without a word it is as late as the newest district has it.
+    again = log.plain("add", "--level", "blue", "--for", "1h", "--reason", "a visit")
+    assert (again["starts"], again["ends"]) == ("2026-03-02T03:30:00Z", "2026-03-02T04:30:00Z")
 
 
 def test_without_dispatch_it_stands_in_the_log_and_says_so(tmp_path: Path) -> None:
