@@ -23,6 +23,8 @@ from streams.timestamps import MINUTE
 
 _MOVES: Final = ("moved-in", "moved-out")
 _SWEEP: Final = MINUTE
+_LEAST_SEEN: Final = 10_000
+"""In simulated time, where a week passes in no time: more ids than cases repeat after a crash."""
 _MOST_PASSES: Final = 20
 """What is passed on can be due at once for the next team, and so on upwards; no district has more tiers."""
 
@@ -175,8 +177,11 @@ def _forget(turn: Turn) -> None:
     """Drop what makes no difference any more."""
     state, now = turn.state, turn.now
     state.swept = now
-    for oldest in _older(state.seen, now - turn.routes.remember):
-        del state.seen[oldest]
+    oldest = _older(state.seen, now - turn.routes.remember)
+    if turn.waits:
+        oldest = oldest[: max(0, len(state.seen) - _LEAST_SEEN)]
+    for id_ in oldest:
+        del state.seen[id_]
     for case in _older(state.cases, now - turn.routes.remember):
         del state.cases[case]
         if state.holds(case):  # a silence, or an outage of days

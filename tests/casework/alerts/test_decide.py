@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from casework.alerts.alert import Resolve
-from casework.alerts.decide import unanswered
-from casework.alerts.intents import Result, Send
+from casework.alerts.decide import decide, unanswered
+from casework.alerts.intents import Outcome, Result, Send
 from casework.alerts.state import State, decode, encode
 from rules.state_format import StateFormatError
 from tests.casework.alerts.a_district import (
@@ -18,6 +18,7 @@ from tests.casework.alerts.a_district import (
     at,
     edited,
     ids,
+    routes,
     silence,
 )
 
@@ -408,6 +409,22 @@ def test_an_alert_that_comes_twice_is_told_once() -> None:
     district.run(HOUR)
     assert len(district.sent()) == 1
     assert district.fates("H1-1") == ["sent", "duplicate"]
+
+
+def test_in_simulated_time_a_week_does_not_make_a_repeat_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage that dies repeats its last alerts; of the log's own time a year may have passed since them."""
+    monkeypatch.setattr("casework.alerts.decide._LEAST_SEEN", 3)
+    state, now = State(), 0
+    for number in (1, 2, 3, 4):
+        now = at(f"2026-0{number}-20 10:00")
+        decide(state, alert(f"H{number}-1"), now, routes(), waits=True)
+    decide(state, Resolve("H9"), now + MINUTE * 1_000_000, routes(), waits=True)
+    assert list(state.seen) == ["H2-1", "H3-1", "H4-1"]
+    _, intents = decide(state, alert("H2-1"), now + HOUR * 1_000_000, routes(), waits=True)
+    assert [one.fate for one in intents if isinstance(one, Outcome)][:1] == ["duplicate"]
+    # By the wall clock a week is a week.
+    decide(state, Resolve("H9"), now + 2 * HOUR * 1_000_000, routes())
+    assert list(state.seen) == ["H4-1"]
 
 
 def test_an_answer_that_never_comes_is_given_up_for_lost_and_the_message_sent_again() -> None:
