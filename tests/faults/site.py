@@ -103,6 +103,8 @@ class Site:
         self.running: list[Running] = []
         self.environment: dict[str, str] = {}
         """What workers that are started from here on have beside their own."""
+        self.files: dict[StageName, dict[str, Any]] = {}
+        """Files of a stage, beside catalogue and policy."""
         self.addresser: Addresser | None = None
         self._flow: Flow | None = None
 
@@ -153,7 +155,7 @@ class Site:
     ) -> Running:
         """Start a worker; ``faults`` are what it is to die of."""
         name = f"{stage}-{next(_names)}"
-        config = {**self.options(name), **SMALL, **options}
+        config = {**self.options(name), **SMALL, **self.files.get(stage, {}), **options}
         order = Order(
             stage,
             config,
@@ -181,9 +183,11 @@ class Site:
             "session_seconds": SESSION_SECONDS,
         }
 
-    def start_all(self, but: Sequence[StageName] = (), **options: Any) -> dict[StageName, Running]:
+    def start_all(
+        self, but: Sequence[StageName] = (), stages: Sequence[StageName] = STAGES, **options: Any
+    ) -> dict[StageName, Running]:
         """One worker for each stage."""
-        return {stage: self.start(stage, **options) for stage in STAGES if stage not in but}
+        return {stage: self.start(stage, **options) for stage in stages if stage not in but}
 
     # -- load ----------------------------------------------------------------------------------------
     def addressed(self, lines: Iterable[bytes]) -> list[Outgoing]:

@@ -124,7 +124,8 @@ async def test_a_redis_that_comes_back_behind_is_made_good_also_where_nothing_is
 
 async def rebuilt(site: Site) -> None:
     """Make everything again that Redis has lost, as `hearthwatch rebuild` does."""
-    config = WorkerConfig(catalog=site.catalog, policy=site.policy, **site.options("rebuild"))
+    files = {name: file for several in site.files.values() for name, file in several.items()}
+    config = WorkerConfig(catalog=site.catalog, policy=site.policy, **site.options("rebuild"), **files)
     charter = KafkaCharter(site.rig.kafka, topic=config.ledger_topic)
     ledger = Ledger(RedisLink(config.redis), charter, name=config.namespace)
     work = Rebuild(config, ledger)
