@@ -174,6 +174,36 @@ async def test_a_zombies_commit_is_refused(rig: Rig) -> None:
     await agrees(rig, sent)
 
 
+async def test_a_small_fetch_is_committed_together_and_a_refusal_stops_one_partition(rig: Rig) -> None:
+    made(rig, partitions=2)
+    worker, signals = rig.worker(Counting())
+    together: list[list[int]] = []
+    commit_all = worker.ledger.commit_all
+
+    async def watched(steps: Any) -> Any:
+        together.append(sorted(claim.partition for claim, _ in steps))
+        return await commit_all(steps)
+
+    worker.ledger.commit_all = watched  # type: ignore[method-assign]
+    sent = numbered(200)
+    await rig.send("in", sent[:100])
+    await worker.start()
+    await rig.through("counting", "in", signals)
+    assert [0, 1] in together
+
+    ledger = await rig.ledger()
+    await ledger.claim("counting", rig.prefix + "in", 0, 1_000_000, "rival")
+    seen = len(signals.seen)
+    await rig.send("in", sent[100:])
+    dropped = await signals.wait("dropped", after=seen)
+    assert dropped["tp"].partition == 0
+    ends = await rig.ends("in")
+    await signals.wait("committed", lambda facts: facts["offset"] == ends[1], after=seen)
+    await ledger.adopt("counting", [(rig.prefix + "in", 0)])
+    await rig.through("counting", "in", signals)
+    await agrees(rig, sent)
+
+
 async def test_a_record_that_the_program_fails_on_is_set_aside(rig: Rig) -> None:
     made(rig, partitions=1)
     await rig.send("in", [(b"k", b"a"), (b"k", b"boom"), (b"k", b"b")], headers=[("h", b"\xff")])

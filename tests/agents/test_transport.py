@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import faust.transport
@@ -211,3 +212,16 @@ async def test_the_broker_keeps_a_session_for_its_fetches(rig: Rig) -> None:
     await agrees(rig, sent)
     sessions = worker.engine.consumer._thread._consumer._fetcher._client._sessions
     assert [session.id for session in sessions.values()] != [0]
+
+
+async def test_a_worker_fetches_without_a_thread(rig: Rig) -> None:
+    """Kafka's consumer is at work in the loop of the stage."""
+    made(rig, partitions=1)
+    sent = numbered(20)
+    await rig.send("in", sent)
+    threads = set(threading.enumerate())
+    worker, signals = rig.worker(Counting())
+    await worker.start()
+    await rig.through("counting", "in", signals)
+    assert not set(threading.enumerate()) - threads
+    await agrees(rig, sent)

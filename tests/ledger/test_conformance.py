@@ -15,6 +15,7 @@ from agents.ledger import (
     LedgerMissingError,
     MemoryCharter,
     StaleClaimError,
+    Step,
 )
 from agents.redis_link import RedisLink
 from streams.errors import LedgerError
@@ -77,6 +78,22 @@ async def test_partitions_stages_and_ledgers_do_not_touch_each_other(link: Redis
     assert (await claim(other, 0)).next_offset == 0
     for number, one in enumerate(claims):
         assert await ledger.load(one, ["k"]) == [b"%d" % number]
+
+
+async def test_commits_that_go_together_succeed_or_fail_each_by_itself(ledger: Ledger) -> None:
+    first, zombie, back, last = [await claim(ledger, partition) for partition in range(4)]
+    await ledger.commit(back, next_offset=5)
+    owner = await claim(ledger, 1, owner="w2")
+    outcomes = await ledger.commit_all(
+        [(one, Step(3, {"h": b"%d" % one.partition})) for one in (first, zombie, back, last)]
+    )
+    assert [type(one) for one in outcomes] == [type(None), FencedError, LedgerError, type(None)]
+    assert [one.is_broken for one in (first, zombie, back, last)] == [False, True, False, False]
+    for one in (first, last):
+        assert one.next_offset == 3
+        assert await ledger.load(one, ["h"]) == [b"%d" % one.partition]
+    assert await ledger.load(owner, ["h"]) == [None]
+    assert (await claim(ledger, 2)).next_offset == 5
 
 
 async def test_a_zombie_is_fenced_from_writing_and_from_reading(ledger: Ledger) -> None:
