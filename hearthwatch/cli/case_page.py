@@ -23,6 +23,7 @@ from streams.timestamps import parse_timestamp
 
 #: Indicators that a line of the history names; the block above it names all of the last warning.
 _MOST: Final = 3
+_WARNED: Final = ("case.opened", "case.upgraded")
 #: What the line has already, or what says nothing to a reader.
 _LEFT_OUT: Final = {"warning", "warned", "due", "assumed", "assumed_calendar", "officer", "indicators"}
 #: Fields whose values are words of the cases and not somebody's own.
@@ -142,17 +143,18 @@ class _Page:
             self.table("commitment", [row])
 
     def why(self, found: CaseView, events: list[dict[str, Any]]) -> None:
-        """The indicators of the last warning; the points by dimension where the record has none."""
-        indicators: list[dict[str, Any]] = next(
-            (one["data"]["details"]["indicators"] for one in reversed(events)
-             if one["data"]["details"].get("indicators")),
-            [],
-        )  # fmt: skip
+        """The indicators of the warning that opened the case, or upgraded it last.
+
+        What came after may have lowered the score. Where the record has none, the points by dimension.
+        """
+        last = next((one for one in reversed(events) if one["type"] in _WARNED), None)
+        details: dict[str, Any] = {} if last is None else last["data"]["details"]
+        indicators = details.get("indicators") or []
         rows = [(Text(f"{one['points']:+}"), Text(self.indicator(one["indicator"]))) for one in indicators]
         if not rows:
             titles = {one.id: title_of(one.title, self.lang, one.id) for one in self.policy.dimensions}
             rows = [(Text(f"{points:+}"), Text(titles.get(id, id))) for id, points in found.because.items()]
-        self.table("why", rows, score=found.score)
+        self.table("why", rows, score=details.get("score", found.score))
 
     def history(self, events: Iterable[dict[str, Any]]) -> None:
         rows = []

@@ -48,6 +48,7 @@ WORDS: Final[dict[Language, dict[str, str]]] = {
     },
 }  # fmt: skip
 
+_YEAR: Final = 365 * DAY
 #: So many words of a catalogue are named where none of them was typed.
 _MOST: Final = 30
 
@@ -107,11 +108,13 @@ def left_text(due: int, now: int, language: Language) -> str:
         count, unit = span // MINUTE, "min"
     elif span < 2 * DAY:
         count, unit = span // HOUR, "h"
-    else:
+    elif span < 2 * _YEAR:
         count, unit = span // DAY, "days"
+    else:  # where the clock is the log's, today is far from it
+        count, unit = span // _YEAR, "years"
     is_late = due <= now
     if language == "zh":
-        told = f"{count} " + {"min": "分钟", "h": "小时", "days": "天"}[unit]
+        told = f"{count} " + {"min": "分钟", "h": "小时", "days": "天", "years": "年"}[unit]
         return f"逾期 {told}" if is_late else f"还有 {told}"
     return f"{count} {unit} late" if is_late else f"in {count} {unit}"
 

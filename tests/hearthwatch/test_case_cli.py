@@ -51,6 +51,7 @@ def policy() -> Policy:
         (0, "0 min late", "逾期 0 分钟"),
         (-90 * MINUTE, "1 h late", "逾期 1 小时"),
         (-50 * HOUR, "2 days late", "逾期 2 天"),
+        (-4732 * DAY, "12 years late", "逾期 12 年"),
     ],
 )
 def test_how_long_there_is(left: int, english: str, chinese: str) -> None:
@@ -114,7 +115,7 @@ def test_the_most_urgent_come_first_and_what_has_no_deadline_last_of_its_level()
 
 # -- the page ----------------------------------------------------------------------------------------
 FOUND = CaseView(
-    id="H1-3", household="H1", version=9, state="assisted", level="orange", score=62,
+    id="H1-3", household="H1", version=9, state="assisted", level="orange", score=0,
     community="420106003005", officer="anna", opened="2026-11-20T01:00:00Z", changed="2026-11-25T01:00:00Z",
     closed=None, code=None, source=None, duplicate_of=None, is_baseline=False,
     because={"health": 40, "economy": 22},
@@ -155,6 +156,7 @@ HISTORY = [
     event("overdue", None, clock="help", due=1, assumed_calendar=False, tier="community"),
     event("delivered", "anna", measure="temporary-aid", amount_yuan=15000, under_commitment=True),
     event("commented", "anna", text="met"),
+    event("cleared", None, warning="H1-4", indicators=[{"indicator": "pension", "points": -2}]),
 ]  # fmt: skip
 ALERTS = [
     {
@@ -209,6 +211,7 @@ warning level orange; score 62
 2026-11-21 10:00  clock             overdue    clock help; tier community
 2026-11-21 10:00  anna (community)  delivered  measure temporary-aid; amount yuan 15000; under commitment
 2026-11-21 10:00  anna (community)  commented  text met
+2026-11-21 10:00  H1-4              cleared    pension
 
 Alerts
 2026-11-21 09:30  gave-up    community-3
