@@ -14,11 +14,14 @@ from typing import Any
 import pytest
 import redis
 
-from agents.app import STAGES, StageName
+from agents.app import ALL_STAGES, STAGES, StageName
+from casework.cases.book_file import DEFAULT, read_book
 from deploy.local import Stack
+from tests.agents.casework import Cases
 from tests.faults.audit import audited
+from tests.faults.post import Post, posting
 from tests.faults.processes import Running
-from tests.faults.site import DEADLINE, Site, load, opened
+from tests.faults.site import CATALOG, DEADLINE, POLICY, Site, load, opened
 from tests.faults.test_brokers import restart
 from tests.faults.test_redis import rebuilt
 from tests.faults.worker import Fault
@@ -29,6 +32,8 @@ MOMENTS = (
     "decided", "sent", "commit-asked", "commit-answered", "committed", "claim-asked", "claim-answered",
     "claimed", "moving", "moved", "drained", "snapshot",
 )  # fmt: skip
+#: Of dispatch besides.
+SENDING = ("resumed", "delivering", "delivered", "answered")
 FAULTS = ("death", "death", "death", "zombie", "broker", "redis", "full", "change")
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(int(MINUTES * 60) + 1800)]
@@ -37,23 +42,29 @@ pytestmark = [pytest.mark.soak, pytest.mark.timeout(int(MINUTES * 60) + 1800)]
 class Soak:
     """Rounds of load; in each, some faults one after the other, and then the books are compared."""
 
-    def __init__(self, site: Site, stack: Stack, chance: random.Random) -> None:
+    def __init__(self, site: Site, post: Post, cases: Cases, stack: Stack, chance: random.Random) -> None:
         self.site = site
+        self.post = post
+        self.cases = cases
         self.stack = stack
         self.chance = chance
         self.workers: dict[StageName, Running] = {}
 
     async def round(self, number: int) -> None:
         lines = load(30, 12_000, seed=self.chance.randrange(1 << 30))
-        self.workers = self.site.start_all(snapshot_seconds=1.0)
+        self.workers = self.site.start_all(stages=ALL_STAGES, snapshot_seconds=1.0)
         for one in self.workers.values():
             await one.signals.wait("claimed", timeout=60)
         await self.site.rig.producer()  # a client has to find a broker once; from then on it waits for one
         enough = asyncio.Event()
         publishing = asyncio.ensure_future(self.site.pour(lines, enough))
+        # Besides those of cases, which are few.
+        alerting = asyncio.ensure_future(self.post.pour(enough, self.chance.randrange(1 << 30), 0.5))
+        struck = set()
         for _ in range(self.chance.randint(1, 5)):
             await self.flows(publishing)
             fault = self.chance.choice(FAULTS)
+            struck.add(fault)
             print(f"round {number}: {fault}", flush=True)
             await getattr(self, fault)()
             self.supervise()
@@ -63,12 +74,21 @@ class Soak:
             await self.emptied()
         enough.set()
         count = await publishing
+        await alerting
         if self.chance.random() < 0.5:
             await self.site.at_rest()
             days = [day for day in (await self.site.days()).values() if day is not None]
             await self.site.tick(max(days) + self.chance.randint(1, 40))
         audit = await audited(self.site)
-        print(f"round {number}: {count} lines, agrees; repeats {dict(audit.repeats)}", flush=True)
+        await self.cases.through()
+        await self.cases.audit()
+        await self.post.at_rest()
+        _, accounts = await self.post.audit(hung=bool(struck & {"zombie", "broker"}))
+        print(
+            f"round {number}: {count} lines, {len(accounts.came)} messages, agrees;"
+            f" repeats {dict(audit.repeats)}, {len(accounts.doubled)} messages came again",
+            flush=True,
+        )
 
     async def flows(self, publishing: asyncio.Future[int]) -> None:
         """Wait until household workers commit some times: a fault is to strike a system at work."""
@@ -95,9 +115,9 @@ class Soak:
                 self.workers[stage] = self.start(stage)
 
     async def death(self) -> None:
-        stage = self.chance.choice(STAGES)
+        stage = self.chance.choice(ALL_STAGES)
         self.workers[stage].kill()
-        moment = self.chance.choice(MOMENTS)
+        moment = self.chance.choice((*MOMENTS, *SENDING) if stage == "dispatch" else MOMENTS)
         victim = self.start(stage, Fault(moment, self.chance.randint(1, 4)), max_part=20)
         # Not every moment comes: without another worker nothing is drained.
         await asyncio.wait([asyncio.ensure_future(victim.exited.wait())], timeout=5)
@@ -108,7 +128,7 @@ class Soak:
         return self.site.start(stage, *faults, snapshot_seconds=1.0, **options)
 
     async def zombie(self) -> None:
-        stage = self.chance.choice(STAGES)
+        stage = self.chance.choice(ALL_STAGES)
         zombie = self.workers[stage]
         zombie.send(signal.SIGSTOP)
         self.workers[stage] = rival = self.start(stage)
@@ -135,7 +155,7 @@ class Soak:
 
     async def change(self) -> None:
         """A worker comes, and the one that was there leaves in good order."""
-        stage = self.chance.choice(STAGES)
+        stage = self.chance.choice(ALL_STAGES)
         before = self.workers[stage]
         self.workers[stage] = self.start(stage)
         before.send(signal.SIGTERM)
@@ -163,7 +183,14 @@ async def test_random_faults(own_stack: Stack, tmp_path: Path) -> None:
         print(f"seed {SEED}, round {number}", flush=True)
         async with opened(Site(own_stack, folder)) as site:
             site.create(chance.randint(1, 5), life_partitions=chance.randint(1, 2))
-            await Soak(site, own_stack, chance).round(number)
+            # So that a rebuild has it.
+            site.files["cases"] = {"casebook": read_book(DEFAULT, catalog=CATALOG, policy=POLICY)}
+            cases = Cases(site.rig, book=site.files["cases"]["casebook"], create=False)
+            try:
+                async with posting(site, policy=POLICY) as post:
+                    await Soak(site, post, cases, own_stack, chance).round(number)
+            finally:
+                await cases.close()
 
 
 @pytest.mark.parametrize("stage", STAGES)
