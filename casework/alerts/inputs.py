@@ -148,10 +148,10 @@ def fold(
 ) -> tuple[State, Sequence[Intent]]:
     """Fold a record of the log into the state of its key; the state that is given is used up.
 
-    In ``clock: wall`` what is due is done when a record comes, and ticks come for that: after an outage a case
-    that has been resolved meanwhile is not told of. In ``clock: log`` no time passes between records, so all
-    that fell due before a record is done before it, each at its own instant; and a message waits for its answer
-    as long as it takes, because nobody's time runs out meanwhile.
+    In ``clock: wall`` what is due is done when a record comes, and ticks come for that: after an outage a
+    case that has been resolved meanwhile is not told of. In ``clock: log`` no time passes between records, so
+    all that fell due before a record is done before it, each at its own instant; and a message waits for its
+    answer as long as it takes, because nobody's time runs out meanwhile.
 
     Args:
         at: of the record, in microseconds since 1970.
