@@ -39,7 +39,8 @@ def tick(until: str, no_wait: bool, timeout: float, as_json: bool) -> None:
 
     First waits until everything that was published before has come through, so that the days end behind it;
     then, unless told otherwise, until every household has seen them, their warnings have reached the cases,
-    the deadlines of the cases have passed, and the alerts that are due by then are sent. With `clock: wall` the workers do this by themselves.
+    the deadlines of the cases have passed, and the alerts that are due by then are sent. With `clock: wall`
+    the workers do this by themselves.
     """
     day = parse_day(until)
     assert day is not None
