@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -28,7 +30,7 @@ class Home(msgspec.Struct, eq=False, gc=False):
 
     Attributes:
         began: the activation under which it begins, if nobody knew it before.
-        level: the rank of its level before, and the activation that it is of.
+        rank, activation: of its level before; the activation that the level is of.
         due: the day that the index has for it; None where it has none.
     """
 
@@ -36,9 +38,14 @@ class Home(msgspec.Struct, eq=False, gc=False):
     before: bytes | None
     state: Household
     began: int
-    level: tuple[int, int]
+    rank: int
+    activation: int
     due: int | None
     applied: list[Applied] = []  # each home gets its own: msgspec copies it
+
+    def note(self, stepped: Iterable[tuple[Any, Message, int, int]]) -> None:
+        """Write down records that were applied and evaluated: (raw, message, day, activation) of each."""
+        self.applied.extend((message, day, raw.offset, True, number) for raw, message, day, number in stepped)
 
 
 class Homes:
@@ -54,9 +61,11 @@ class Homes:
 
     def open(self, id: str, before: bytes | None, number: int) -> Home:
         """A household; one that nobody knows yet begins under the activation ``number``."""
-        state = household.new(id, number) if before is None else household.decode(before)
-        due = None if before is None else state.due
-        return Home(id, before, state, number, (state.level, state.activation), due)
+        if before is None:
+            state = household.new(id, number)
+            return Home(id, None, state, number, state.level, state.activation, None)
+        state = household.decode(before)
+        return Home(id, before, state, number, state.level, state.activation, state.due)
 
     def level(self, state: Household) -> str | None:
         """The level by name."""

@@ -103,8 +103,9 @@ class HouseholdStage(Stage):
         """Decoded records that are not repeats, beside the raw ones; the households that they concern."""
         out: list[tuple[Any, Message | Tick | Activate]] = []
         keys = set()
-        # Marks move in decide(): what is read may yet be read again.
-        marks = dict(lane.marks)
+        # The part's marks become the lane's in decide(): what is read may yet be read again, by another part.
+        before = lane.marks
+        marks = part.marks
         repeats = 0
         for record in records:
             try:
@@ -113,17 +114,17 @@ class HouseholdStage(Stage):
                 fail(part, lane, record, None, error)
                 continue
             kind = type(message)
-            if kind is Activate:
-                part.is_early = part.is_early or message.number not in self.book
-            elif kind is not Tick:
+            if kind is not Tick and kind is not Activate:
                 channel = message.channel
                 number = message.number
-                mark = marks.get(channel)
+                mark = marks.get(channel) or before.get(channel)
                 if mark is not None and number <= mark:
                     repeats += 1
                     continue
                 marks[channel] = number
                 keys.add(message.household)
+            elif kind is Activate:
+                part.is_early = part.is_early or message.number not in self.book
             out.append((record, message))
         if repeats:
             part.tallies["repeats", self.name] += repeats
@@ -142,23 +143,24 @@ class HouseholdStage(Stage):
         step = household.step
         homes = self.homes
         day = lane.day
-        marks = part.marks
         # One household after the other: opened, stepped and written down while the processor has it at hand.
         # A thousand open ones are several megabytes, and each was fetched from memory twice.
         groups: dict[str, list[tuple[Any, Message, int, int]]] = {}
         for raw, message in read:
             kind = type(message)
-            if kind is Tick:
+            if kind is Fact:  # nearly every one: its event is asked without a property between
+                received = message.event.received
+            elif kind is Tick:
                 day = self._tick(lane, part, raw, message, day)
                 continue
-            if kind is Activate:
+            elif kind is Activate:
                 self._activate(lane, part, course, message, day)
                 number = course.number
                 day_of = rules_of(number).calendar.day_of
                 continue
-            marks[message.channel] = message.number
-            # Nearly every one is a fact: its event is asked without a property between.
-            today = day_of(message.event.received if kind is Fact else message.received)
+            else:
+                received = message.received
+            today = day_of(received)
             if day is None or today > day:
                 day = today
             id = message.household
@@ -171,11 +173,14 @@ class HouseholdStage(Stage):
         led: list[tuple[int, tuple[Effect, ...], Message | None]] = []
         for id, group in groups.items():
             home = homes.open(id, lane.states[id], group[0][3])
-            for raw, message, day_then, number in group:
+            noted = 0
+            for at, (raw, message, day_then, number) in enumerate(group):
                 offset = raw.offset
                 if number != held:
                     held, rules = number, rules_of(number)
                 if home.state.activation != number:
+                    home.note(group[noted:at])
+                    noted = at
                     led.append((offset, homes.take_over(part, home, course, number, channel), None))
                 try:
                     home.state, effects = step(
@@ -184,9 +189,9 @@ class HouseholdStage(Stage):
                 except LedgerError:
                     raise
                 except Exception as error:  # noqa: BLE001 - set aside, whatever it is
+                    home.note(group[noted:at])
+                    noted = at + 1
                     effects = self._without(lane, part, home, raw, message, day_then, channel, error)
-                else:
-                    home.applied.append((message, day_then, offset, True, number))
                 if effects:
                     led.append((offset, effects, message))
             self._close(part, home, moved)
@@ -197,7 +202,7 @@ class HouseholdStage(Stage):
             else:
                 self._send(part, effects, cause.received)
         self._count_levels(lane, part, moved)
-        lane.marks.update(marks)
+        lane.marks.update(part.marks)
         lane.day = part.day = day
         part.tallies["records", self.name] += part.count
 
@@ -243,11 +248,9 @@ class HouseholdStage(Stage):
         # Mostly it stays: the index is written in the commits that the states are, so it has that day.
         if heals or due is None or due != home.due:
             part.next_days[home.id] = due
-        rank, activation = home.level
-        if state.level != rank or state.activation != activation:
-            level = (state.level, state.activation)
-            moved[self.homes.named(*home.level)] -= 1
-            moved[self.homes.named(*level)] += 1
+        if state.level != home.rank or state.activation != home.activation:
+            moved[self.homes.named(home.rank, home.activation)] -= 1
+            moved[self.homes.named(state.level, state.activation)] += 1
 
     @staticmethod
     def _count_levels(lane: Lane, part: Part, moved: Counter[str | None]) -> None:

@@ -27,6 +27,7 @@ def day_from_text(text: str) -> int:
     return date.fromisoformat(text).toordinal() - _EPOCH_ORDINAL
 
 
+@lru_cache(maxsize=4_096)
 def day_text(day: int) -> str:
     """The ISO date of a day."""
     ordinal = day + _EPOCH_ORDINAL

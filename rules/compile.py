@@ -11,7 +11,7 @@ from rules.calendar import NEVER, Calendar
 from rules.conditions import indicators_in, members_source, names_in
 from rules.expression import Expression
 from rules.indicators import Condition, HouseholdIndicator, MemberMeasure, MembersIndicator, PersonIndicator
-from rules.measure import CompiledMeasure, compile_measure
+from rules.measure import CompiledMeasure, More, compile_measure
 from rules.policy import Indicator, Measure, Policy
 from streams.catalog import Catalog
 
@@ -30,6 +30,8 @@ Numbered = tuple[tuple[int, PersonIndicator], ...]
 Shared = tuple[tuple[int, HouseholdIndicator], ...]
 Concerned = tuple[tuple[MemberMeasure, ...], Numbered, Shared]
 """What a type can change: measures of members, and person and household indicators with their indices."""
+Adding = tuple[tuple[tuple[int, More, MemberMeasure], ...], Shared]
+"""What one more fact of a type changes: measures of its person (number, how, which), and the household's."""
 
 
 class Rules:
@@ -41,6 +43,9 @@ class Rules:
         person_by_type: type to the person indicators that it can change, with their indices.
         household_by_type: type to the household indicators that it can change, with their indices.
         by_type: type to the members' measures, person and household indicators that it can change.
+        eaches: measures of members, by number.
+        restless: indices of the household indicators over members that change by days that no measure tells.
+        adding: by type, how one more fact changes points, where that is told without a person's other facts.
         members_by_indicator: person indicator to the members indicators that speak of it, by index.
         ages: at which any condition on members can change, ascending; empty where none speaks of the age.
         aging: indices of the conditions on members that speak of the age.
@@ -81,6 +86,14 @@ class Rules:
                 self.person_by_type.get(type, ()),
                 self.household_by_type.get(type, ()),
             )
+        self.adding = {type: adding for type in catalog.events if (adding := self._adding(type)) is not None}
+        self.eaches = tuple(each for _, each in self._eaches)
+        self.restless = frozenset(
+            index
+            for indices in self.household_by_each.values()
+            for index in indices
+            if not self.household[index].is_plain
+        )
         self._changes = sorted({day for p in policy.parameters.values() for day, _ in p.values})
         self._periods: dict[int, Period] = {}
         self._from, self._until = 0, 0
@@ -130,6 +143,17 @@ class Rules:
         for type in sorted(each.types):
             self.each_by_type[type] = (*self.each_by_type.get(type, ()), each)
         return each
+
+    def _adding(self, type: str) -> Adding | None:
+        if type in self.person_by_type:
+            return None
+        measures = []
+        for each in self.each_by_type.get(type, ()):
+            more = each.more.get(type)
+            if more is None:
+                return None
+            measures.append((each.number, more, each))
+        return tuple(measures), self.household_by_type.get(type, ())
 
     def period_at(self, day: int) -> Period:
         """Tables for the parameters' values of a day."""

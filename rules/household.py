@@ -10,10 +10,11 @@ from typing import Final
 
 from rules.calendar import day_text
 from rules.compile import Rules
+from rules.kept import append
 from rules.known import Known
 from rules.levels import next_level
 from rules.occasions import membership, occasion, occasion_of
-from rules.score import add_up, let_pass, recompute, refresh, regroup
+from rules.score import add_fact, add_up, let_pass, recompute, refresh, regroup
 from rules.state import DEAD, Household, Resident, Waiting, decode, decode_known, encode, encode_known, new
 from rules.warnings import Before, Occasion, Warning, warning, warning_type
 from streams.catalog import REGISTERED
@@ -74,6 +75,13 @@ def step(
             event_day = rules.calendar.day_of(event.time)
             if day - event_day < rules.keep_days:
                 state.day = day
+                adding = rules.adding.get(event.type)
+                if adding is not None and event.supersedes is None and type(kept := resident.kept) is bytes:
+                    more = append(kept, event, event_day)
+                    if more is not None:
+                        resident.kept = more
+                        has_changed = add_fact(state, rules, adding, resident, event_day, event.data, day)
+                        return _after_fact(state, message, event_day, rules, day, has_changed)
                 return _plain_fact(state, resident, message, event_day, rules, day)
     return _Step(state, rules, day, channel, offset, scoring).take(message)
 
@@ -84,21 +92,29 @@ def _plain_fact(
     """What :class:`_Step` does with a fact that is not too old, about a living resident; caches are valid."""
     event = message.event
     may_repeat = resident.may_know(event.source, event.id)
-    touched = resident.known.add(event, event_day, may_repeat=may_repeat)
+    touched = resident.changing().add(event, event_day, may_repeat=may_repeat)
     if touched is None:
         return home, ()
+    # What kills another fact takes that away as well.
+    added = (event_day, event.data) if event.supersedes is None else None
+    has_changed = refresh(home, rules, day, resident, touched, added)
+    return _after_fact(home, message, event_day, rules, day, has_changed)
+
+
+def _after_fact(
+    home: Household, message: FactMessage, event_day: int, rules: Rules, day: int, has_changed: bool
+) -> tuple[Household, tuple[Effect, ...]]:
+    """Evaluate after a fact that was taken in, if points have changed."""
     fall_day = event_day + rules.keep_days
     if fall_day < home.fall_day:
         home.fall_day = fall_day
         if fall_day < home.next_day:
             home.next_day = fall_day
-    # What kills another fact takes that away as well.
-    added = (event_day, event.data) if event.supersedes is None else None
-    if not refresh(home, rules, day, resident, touched, added):
+    if not has_changed:
         return home, ()
     work = _Step(home, rules, day, "", 0, True)
     work.origin = message.origin
-    work.evaluate(occasion(event, "person"), day)
+    work.evaluate(occasion(message.event, "person"), day)
     return home, tuple(work.effects)
 
 
@@ -201,7 +217,7 @@ class _Step:
         is_changed = False
         for person in list(home.residents):
             resident = home.residents[person]
-            resident.known.forget(first)
+            resident.changing().forget(first)
             if not resident.registered and not resident.known:
                 # Of this person nothing is kept any more.
                 del home.residents[person]
@@ -213,7 +229,7 @@ class _Step:
         home = self.home
         self.is_due = True
         day_of = self.rules.calendar.day_of
-        for known in (home.own, *(resident.known for resident in home.residents.values())):
+        for known in (home.own, *(resident.changing() for resident in home.residents.values())):
             for entry in known.events():
                 entry.day = day_of(entry.time)
         assert home.day is not None
@@ -317,7 +333,7 @@ class _Step:
     def _fact(self, resident: Resident, event: Event) -> None:
         day = self.rules.calendar.day_of(event.time)
         may_repeat = resident.may_know(event.source, event.id)
-        touched = self._add(resident.known, event, day, may_repeat=may_repeat)
+        touched = self._add(resident.changing(), event, day, may_repeat=may_repeat)
         if touched is None:
             if not resident.registered and not resident.known:
                 # Too old to have any effect: it does not make a person exist either.

@@ -75,6 +75,7 @@ class HouseholdIndicator:
     Attributes:
         each, each_of_percent: the members' part of ``measure`` and ``percent_of``, where they have one.
         is_plain: neither the number of days nor fading has a part in it.
+        is_sum: a plain one that adds up what is measured of each member, and so does ``percent_of``.
     """
 
     of: Indicator
@@ -83,10 +84,14 @@ class HouseholdIndicator:
     each: MemberMeasure | None
     each_of_percent: MemberMeasure | None
     is_plain: bool = field(init=False)
+    is_sum: bool = field(init=False)
 
     def __post_init__(self) -> None:
         grows = self.measure.grows_daily or (self.percent_of is not None and self.percent_of.grows_daily)
-        object.__setattr__(self, "is_plain", not grows and self.of.fades is None)
+        is_plain = not grows and self.of.fades is None
+        sums = all(m is None or m.of.across == "sum" for m in (self.measure, self.percent_of))
+        object.__setattr__(self, "is_plain", is_plain)
+        object.__setattr__(self, "is_sum", is_plain and sums)
 
     def measured(self, own: Facts, members: Sequence[Resident], today: int) -> tuple[Ratio | None, int]:
         """(measure or None, next day on which time alone can change it, growing by the day apart)."""
@@ -106,6 +111,8 @@ class HouseholdIndicator:
 
     def points(self, own: Facts, members: Sequence[Resident], today: int, table: Table) -> tuple[int, int]:
         """(points, next day on which time alone can change them)."""
+        if self.is_sum:  # mostly
+            return self._points_of_sum(members, today, table)
         if self.percent_of is None:
             found, soon = _combined(self.measure, self.each, own, members, today)
             if found is not None and found[1] == 1 and self.is_plain:
@@ -136,6 +143,22 @@ class HouseholdIndicator:
             given, next_fade = faded(given, newest, today, self.of.fades)
             soon = min(soon, next_fade)
         return given, soon
+
+    def _points_of_sum(self, members: Sequence[Resident], today: int, table: Table) -> tuple[int, int]:
+        assert self.each is not None
+        total, soon = _summed(self.each, members, today)
+        if self.each_of_percent is None:
+            return (0 if total is None else table.whole(total)), soon
+        whole, soon_whole = _summed(self.each_of_percent, members, today)
+        if soon_whole < soon:
+            soon = soon_whole
+        if total is None or whole is None:
+            return 0, soon
+        number = 100 * total
+        divisor = whole * self.of.times
+        if divisor < 0:
+            number, divisor = -number, -divisor
+        return (table.fraction(number, divisor) if divisor else table.infinite()), soon
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +230,26 @@ def _combined(
     if total is None:
         return None, soon
     return (total, len(members) if across == "per_member" else 1, newest), soon
+
+
+def _summed(each: MemberMeasure, members: Sequence[Resident], today: int) -> tuple[int | None, int]:
+    """As :func:`_combined` with ``across: sum``, where the day of the newest fact has no part."""
+    slot = each.number
+    total: int | None = None
+    soon = NEVER
+    for member in members:
+        measured = member.measures.get(slot)
+        if measured is None:
+            continue
+        if measured[2] <= today:
+            each.take(member, today)
+            measured = member.measures[slot]
+        value, _, next_day = measured
+        if next_day < soon:
+            soon = next_day
+        if value is not None:
+            total = value if total is None else total + value
+    return total, soon
 
 
 def describe(members: Sequence[Resident], today: int) -> list[Described]:

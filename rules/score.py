@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from rules.ages import next_birthday
+from rules.bounds import Table
 from rules.calendar import NEVER
-from rules.compile import Concerned, Period, Rules
+from rules.compile import Adding, Concerned, Period, Rules, Shared
 from rules.indicators import describe
 from rules.measure import NOTHING, Measured
 from rules.state import DEAD, Household, Resident
@@ -64,10 +65,14 @@ def let_pass(home: Household, rules: Rules, today: int) -> bool:
     members = home.members
     has_changed = False
     recount: Iterable[int] = ()
+    measured: set[int] = set()
     for resident in home.residents.values():
         if resident.next_day <= today:
-            before = resident.points
-            if _recompute_resident(resident, rules, period, today):
+            before, measures = resident.points, resident.measures
+            is_other = _recompute_resident(resident, rules, period, today)
+            if resident.measures != measures:
+                measured.update(_told_apart(measures, resident.measures))
+            if is_other:
                 has_changed = True
                 recount = {*recount, *_told_by(before, resident.points, rules)}
             recount = {*recount, *rules.aging}
@@ -75,7 +80,9 @@ def let_pass(home: Household, rules: Rules, today: int) -> bool:
         # The next date of a parameter is one reason for that day.
         if rules.period_at(home.shared_day - 1) is not period:
             recount = rules.members
-        has_changed |= _recompute_shared(home, members, rules, period, today)
+            has_changed |= _recompute_shared(home, members, rules, period, today)
+        else:
+            has_changed |= _let_shared_pass(home, members, measured, rules, period, today)
     if recount:
         has_changed |= _recount(home, members, sorted(recount), rules, period, today)
     _set_next_day(home)
@@ -137,21 +144,70 @@ def refresh(
         if household:
             if members is None:
                 members = home.members
-            points = home.points
-            own = home.own.facts
-            for index, shared in household:
-                given, change = shared.points(own, members, today, tables[index])
-                if change < home.shared_day:
-                    home.shared_day = change
-                if given != points.get(index, 0):
-                    has_changed = True
-                    _put(points, index, given)
+            has_changed |= _refresh_shared(home, members, household, tables, today)
     if recount:
         _recount(home, home.members, recount, rules, period, today)
     if resident is not None and resident.next_day < home.next_day:
         home.next_day = resident.next_day
     if home.shared_day < home.next_day:
         home.next_day = home.shared_day
+    return has_changed
+
+
+def add_fact(
+    home: Household,
+    rules: Rules,
+    adding: Adding,
+    resident: Resident,
+    day: int,
+    data: Mapping[str, Value],
+    today: int,
+) -> bool:
+    """What :func:`refresh` does for one more fact, of a type that :attr:`Rules.adding` has.
+
+    Args:
+        day, data: of the fact.
+
+    Returns:
+        Whether any points changed.
+    """
+    period = rules.period_at(today)
+    more_of, shared = adding
+    if more_of:
+        measures = resident.measures
+        for number, more, each in more_of:
+            after = more(measures.get(number, NOTHING), day, data, today)
+            if after is None:
+                each.take(resident, today)
+            else:
+                measures[number] = after
+    if period.until < resident.next_day:
+        resident.next_day = period.until
+    if resident.next_day < home.next_day:
+        home.next_day = resident.next_day
+    if not shared:
+        return False
+    members = [member for member in home.residents.values() if member.role != DEAD]
+    has_changed = _refresh_shared(home, members, shared, period.tables, today)
+    if home.shared_day < home.next_day:
+        home.next_day = home.shared_day
+    return has_changed
+
+
+def _refresh_shared(
+    home: Household, members: list[Resident], shared: Shared, tables: tuple[Table, ...], today: int
+) -> bool:
+    """Points of household indicators anew; their next day can only come nearer."""
+    has_changed = False
+    points = home.points
+    own = home.own.facts
+    for index, indicator in shared:
+        given, change = indicator.points(own, members, today, tables[index])
+        if change < home.shared_day:
+            home.shared_day = change
+        if given != points.get(index, 0):
+            has_changed = True
+            _put(points, index, given)
     return has_changed
 
 
@@ -209,6 +265,52 @@ def _recompute_shared(
     return before != after
 
 
+def _let_shared_pass(
+    home: Household, members: list[Resident], moved: set[int], rules: Rules, period: Period, today: int
+) -> bool:
+    """What :func:`_recompute_shared` does at a midnight: nobody comes or goes, and no parameter changes.
+
+    Nineteen of twenty such midnights change no points: a fact falls out of one measure, and the others of the
+    members stand. What is measured over the household's own facts keeps no next day, and is looked at.
+
+    Args:
+        moved: numbers of the members' measures that differ from those at hand when points were last computed.
+    """
+    soon = period.until if members else NEVER
+    stale = {index for number in moved for index in rules.household_by_each[number]}
+    for member in members:
+        measures = member.measures
+        for number, measured in measures.items():
+            next_day = measured[2]
+            if next_day <= today:
+                rules.eaches[number].take(member, today)
+                next_day = measures[number][2]
+                stale.update(rules.household_by_each[number])
+            elif rules.restless:
+                stale.update(rules.restless.intersection(rules.household_by_each[number]))
+            if next_day < soon:
+                soon = next_day
+    own = home.own.facts
+    if members:
+        for type in own:
+            for index, _ in rules.household_by_type.get(type, ()):
+                stale.add(index)
+    household = rules.household
+    before = {index: given for index, given in home.points.items() if index in household}
+    after = before.copy()
+    for index in stale:
+        given, change = household[index].points(own, members, today, period.tables[index])
+        _put(after, index, given)
+        if change < soon:
+            soon = change
+    points = {index: given for index, given in home.points.items() if index not in household}
+    for index in sorted(after):
+        points[index] = after[index]
+    home.points = points
+    home.shared_day = soon
+    return before != after
+
+
 def _recount(
     home: Household,
     members: list[Resident],
@@ -226,6 +328,11 @@ def _recount(
             has_changed = True
             _put(home.points, index, given)
     return has_changed
+
+
+def _told_apart(before: dict[int, Measured], after: dict[int, Measured]) -> Iterable[int]:
+    """The numbers of measures that differ."""
+    return (number for number in before | after if before.get(number) != after.get(number))
 
 
 def _told_by(before: dict[int, int], after: dict[int, int], rules: Rules) -> Iterable[int]:

@@ -7,6 +7,7 @@ bytes.
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import msgspec
@@ -26,6 +27,13 @@ decode_known = msgspec.msgpack.Decoder(Known).decode
 
 def _nothing() -> Any:
     return Known()
+
+
+class _Read(msgspec.Struct, gc=False):
+    """What is known of a person and has only been read: the bytes stand."""
+
+    raw: bytes
+    known: Known
 
 
 class Resident(msgspec.Struct, array_like=True, gc=False):
@@ -59,20 +67,30 @@ class Resident(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def known(self) -> Known:
-        """What is known of the person."""
+        """What is known of the person, to be read; who changes it asks :meth:`changing`."""
         kept: Any = self.kept
+        if type(kept) is Known:
+            return kept
         if type(kept) is bytes:
-            kept = self.kept = decode_known(kept)  # type: ignore[assignment]
-        return kept  # type: ignore[no-any-return]
+            kept = self.kept = _Read(kept, decode_known(kept))  # type: ignore[assignment]
+        return kept.known  # type: ignore[no-any-return]
 
     @known.setter
     def known(self, known: Known) -> None:
         self.kept = known  # type: ignore[assignment]
 
+    def changing(self) -> Known:
+        """What is known of the person, to be changed: from here on it is written down anew."""
+        known = self.known
+        self.kept = known  # type: ignore[assignment]
+        return known
+
     def may_know(self, source: str, id: str) -> bool:
         """False where certainly no kept event has this name; found out without reading them."""
         kept: Any = self.kept
-        if type(kept) is not bytes:
+        if type(kept) is _Read:
+            kept = kept.raw
+        elif type(kept) is not bytes:
             return True
         # Wherever a kept event is written down, its source and its id stand side by side. Mostly not even the
         # id is there, and that is found out in half the time.
@@ -82,9 +100,9 @@ class Resident(msgspec.Struct, array_like=True, gc=False):
         if not isinstance(other, Resident):
             return NotImplemented
         # Whether anybody has looked at it yet makes no difference.
-        assert self.known is not None
-        assert other.known is not None
-        return msgspec.structs.astuple(self) == msgspec.structs.astuple(other)
+        mine, theirs = copy(self), copy(other)
+        mine.known, theirs.known = self.known, other.known
+        return msgspec.structs.astuple(mine) == msgspec.structs.astuple(theirs)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -165,10 +183,12 @@ encode_known = _pack
 def encode(household: Household) -> bytes:
     """A household as bytes."""
     for resident in household.residents.values():
+        # Bytes in bytes: who is not concerned by the next record is passed over in one step.
         kept: Any = resident.kept
-        if type(kept) is not bytes:
-            # Bytes in bytes: who is not concerned by the next record is passed over in one step.
+        if type(kept) is Known:
             resident.kept = _pack(kept)
+        elif type(kept) is _Read:
+            resident.kept = kept.raw
     return _pack(household)
 
 
