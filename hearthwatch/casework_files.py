@@ -1,8 +1,9 @@
-"""The files of casework that the settings name: the book of cases and the catalogue of assistance."""
+"""The files of casework that the settings name: book of cases, catalogue of assistance, routes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 from hearthwatch.settings import Settings
 from rules.policy import Policy
@@ -10,7 +11,11 @@ from streams.catalog import Catalog
 from streams.errors import InputError
 
 if TYPE_CHECKING:  # what only shows a case needs none of its files
+    from casework.alerts.routes import Routes
     from casework.cases.book import Book
+
+#: Of a district's addresses hundreds may be missing; these are named, and how to see all.
+_MOST_NAMED: Final = 3
 
 
 def casebook(settings: Settings, catalog: Catalog, policy: Policy) -> Book:
@@ -42,6 +47,20 @@ def casebook_or_why(settings: Settings, catalog: Catalog, policy: Policy) -> Boo
             f" catalogue {catalog.id}. HEARTHWATCH_CASEBOOK and HEARTHWATCH_MEASURES name others"
             ' (docs/reference/cases.md, "The book").'
         )
+
+
+def unset_addresses(settings: Settings, routes: Routes, environment: Mapping[str, str]) -> list[str]:
+    """What the routes need and an environment lacks, a line each: the first few, and how many more."""
+    from agents.channels.secrets import missing
+
+    lines = missing(routes, environment)
+    more = len(lines) - _MOST_NAMED
+    if more <= 1:
+        return lines
+    return [
+        *lines[:_MOST_NAMED],
+        f"and {more} more: `hearthwatch routes check {settings.routes} --secrets` names them all",
+    ]
 
 
 def is_chosen(settings: Settings) -> bool:

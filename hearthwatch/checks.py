@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from agents.channels.secrets import missing
 from casework.alerts.routes_file import read_routes
 from deploy.local import jars, kafka, valkey
 from deploy.local.stack import LEAST_FREE_BYTES
-from hearthwatch.casework_files import casebook_or_why
+from hearthwatch.casework_files import casebook_or_why, unset_addresses
 from hearthwatch.connections import (
     kafka_connection,
     local_stack,
@@ -204,7 +203,7 @@ def check_casework(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
         )
         return
     told = f"{settings.routes}: {len(routes.teams)} teams are told"
-    if lacks := missing(routes, os.environ):
+    if lacks := unset_addresses(settings, routes, os.environ):
         yield Finding(
             "casework", "warn", "\n".join([f"{told}; but not by all channels, here:", *lacks]),
             "set them where dispatch runs; its channels fail until then",

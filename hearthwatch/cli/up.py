@@ -15,11 +15,10 @@ from typing import Final, Literal
 import click
 import psutil
 
-from agents.channels.secrets import missing
 from casework.alerts.routes_file import read_routes
 from deploy.local import free_ports
 from deploy.local.prometheus import Prometheus
-from hearthwatch.casework_files import casebook_or_why
+from hearthwatch.casework_files import casebook_or_why, unset_addresses
 from hearthwatch.cli.local import reporting
 from hearthwatch.cli.worker import CASE_STAGES, STAGES, metrics_port_of
 from hearthwatch.connections import local_stack
@@ -173,8 +172,13 @@ def _leave_out(settings: Settings, book: Rulebook, counts: dict[str, int]) -> li
         )
     elif settings.routes is not None and counts["dispatch"]:
         _, newest = book.files(book.newest)
-        for what in missing(read_routes(settings.routes, newest), os.environ):
-            click.echo(f"Alerts by some channels fail until this is mended: {what}", err=True)
+        routes = read_routes(settings.routes, newest)
+        if lacks := unset_addresses(settings, routes, os.environ):
+            click.echo(
+                "Some channels cannot be used, and messages by them fail until this is mended:", err=True
+            )
+            for line in lacks:
+                click.echo(f"  {line}", err=True)
     for stage in left:
         counts[stage] = 0
     return [f"{stage}=0" for stage in left]

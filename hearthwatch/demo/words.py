@@ -23,7 +23,7 @@ WORDS: Final[dict[Language, dict[str, str]]] = {
         "told": "{team} is told by {channel}: {told}",
         "by-mail": "mail",
         "by-hook": "webhook",
-        "by-desk": "its desk",
+        "by-desk": "desk",
         "refused": "refused",
         "open": "open",
         "comma": ", ",

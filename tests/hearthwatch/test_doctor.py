@@ -163,7 +163,12 @@ def test_addresses_that_are_not_set_are_a_warning_that_shows_none(
     settings = load_settings(routes=ROOT / "examples" / "routes" / "wuchang.yaml")
     catalog = read_catalog(settings.catalog)
     routes = read_routes(settings.routes, read_policy(settings.policy, catalog))
+    (found,) = [one for one in check_casework(settings, catalog) if one.status != "ok"]
     *others, last = missing(routes, {})
+    first, *_, more = found.message.splitlines()[1:]
+    assert len(found.message.splitlines()) == 5
+    assert first == others[0]
+    assert more.startswith(f"and {len(others) - 2} more: `hearthwatch routes check ")
     for told in others:
         monkeypatch.setenv(told.split()[0], "an address")
     (found,) = [one for one in check_casework(settings, catalog) if one.status != "ok"]
