@@ -78,18 +78,22 @@ def check(context: click.Context, file: Path, secrets: bool, as_json: bool) -> N
 )
 @click.argument("community")
 @click.option(
-    "--routes", "file", type=click.Path(path_type=Path), metavar="FILE", required=True, help="The routes."
-)
+    "--routes", "file", type=click.Path(path_type=Path), metavar="FILE",
+    help="The routes. Default: those of the settings (HEARTHWATCH_ROUTES).",
+)  # fmt: skip
 @click.option(
     "--at",
     metavar="TIME",
     help="When: 2026-10-03T09:00 in the routes' time zone, or with an offset; by default now.",
 )
 @_JSON
-def who(community: str, file: Path, at: str | None, as_json: bool) -> None:
+def who(community: str, file: Path | None, at: str | None, as_json: bool) -> None:
     """Who is told of a case in a COMMUNITY (12 digits, or none), in the order in which teams are tried."""
     if community != NOBODY and not COMMUNITY.fullmatch(community):
         raise InputError(f"`{community}` is no community: expected 12 digits, or {NOBODY}")
+    file = file or load_settings().routes
+    if file is None:
+        raise click.UsageError("name the routes by --routes FILE, or set HEARTHWATCH_ROUTES")
     read = _read(file)
     when = _instant(at, read)
     local = dt.datetime.fromtimestamp(when // SECOND, read.zone)

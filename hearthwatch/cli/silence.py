@@ -117,10 +117,12 @@ def add(
         raise click.UsageError("give one of --for and --until")
     if id is not None and not _ID.fullmatch(id):
         raise InputError("--id: expected up to 64 letters, digits, dots, dashes and underscores")
+    lasts = _span(span)
+    # What is wrong whatever the time and the district is told before anybody is asked.
+    check_silence(Silence("", author or "-", reason, 0, lasts or DAY, community, levels, household))
     settings = in_force(load_settings())
     _, policy = activated(settings)
     _check_levels(levels, policy)
-    lasts = _span(span)
     noted = entry("change", "silence", "sent", households=[household] if household else [])
     login = noted.who.id if noted.who is not None else ""
 

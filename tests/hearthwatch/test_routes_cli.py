@@ -116,3 +116,11 @@ def test_a_year_that_nobody_has_announced_is_said_to_be_assumed(capsys: Output) 
 def test_what_is_no_community_or_no_time(arguments: list[str], capsys: Output) -> None:
     assert run(["routes", "who", *arguments, "--routes", EXAMPLE]) == 2
     assert "expected" in capsys.readouterr().err
+
+
+def test_who_goes_by_the_routes_of_the_settings(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(["routes", "who", "none"]) == 2
+    assert "HEARTHWATCH_ROUTES" in capsys.readouterr().err
+    monkeypatch.setenv("HEARTHWATCH_ROUTES", EXAMPLE)
+    assert run(["routes", "who", "none"]) == 0
+    assert "1. " in capsys.readouterr().out
