@@ -228,9 +228,8 @@ class Deliveries:
         engine.signals.emit("delivered", tp=tp, key=send.key, member=send.member)
         if result.outcome != "sent":
             logger.warning(
-                "message %s by %s: %s, %s", send.message, send.channel, result.outcome, result.reason,
-                extra=at(tp),
-            )  # fmt: skip
+                "a message by %s: %s, %s", send.channel, result.outcome, result.reason, extra=at(tp)
+            )
         stamp = delivery.at // 1000 if self._stage.clock == "log" else None
         engine.producer.append(
             ALERTS, delivery.key.encode(), encode_result(result), partition=tp.partition, timestamp=stamp

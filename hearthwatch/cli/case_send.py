@@ -82,7 +82,11 @@ def send(by: Acting, case: str, command: str, data: dict[str, Any]) -> None:
     settings = in_force(load_settings())
     _, policy = activated(settings)
     zone = ZoneInfo(policy.timezone)
-    given = {name: value for name, value in data.items() if value not in (None, False, [], "")}
+    given = {
+        name: value
+        for name, value in data.items()
+        if value is not None and value is not False and value not in ([], "")
+    }
     draft = Command(
         by.id, "", case, command, by.seen or 0, by.actor, time=_when(by, settings, zone), data=given
     )
