@@ -138,7 +138,7 @@ def _main(config: WorkerConfig, where: str, after: int) -> None:
     """Die at the ``after``-th visit of the sweep, or between what it sent and its commit."""
     calls = 0
     original: Any = HouseholdStage._visit
-    commit: Any = Ledger.commit
+    commit: Any = Ledger.commit_all
     is_sweeping = False
 
     def visit(self: Any, lane: Any, sweep: Any, part: Any) -> None:
@@ -149,13 +149,13 @@ def _main(config: WorkerConfig, where: str, after: int) -> None:
         is_sweeping = calls >= after
         original(self, lane, sweep, part)
 
-    async def committed(self: Any, claim: Any, **given: Any) -> None:
-        if where == "commit" and is_sweeping and given["states"]:
+    async def committed(self: Any, steps: Any) -> Any:
+        if where == "commit" and is_sweeping and any(step.states for _, step in steps):
             os.kill(os.getpid(), signal.SIGKILL)
-        await commit(self, claim, **given)
+        return await commit(self, steps)
 
     HouseholdStage._visit = visit  # type: ignore[method-assign]
-    Ledger.commit = committed  # type: ignore[method-assign]
+    Ledger.commit_all = committed  # type: ignore[method-assign]
     asyncio.run(_work(config))
 
 
