@@ -148,7 +148,7 @@ class CasesStage(Stage):
         def cause() -> tuple[str, bytes]:
             nonlocal number
             number += 1
-            return CAUSE, f"{lane.topic}/{lane.partition}/{raw.offset}/{number - 1}".encode()
+            return CAUSE, cause_text(lane, raw.offset, number - 1).encode()
 
         is_timed = self.clock == "log"
         for event in effects.events:
@@ -215,6 +215,11 @@ class CasesStage(Stage):
             if (id, kind) not in before and case is not None and case.opened <= at:
                 seconds = (at - case.opened) / 1e6
                 part.observed.append(("hearthwatch_case_step_seconds", (kind, case.level), seconds))
+
+
+def cause_text(lane: Lane, offset: int, number: int) -> str:
+    """The value of :data:`CAUSE`: a record of a lane's log, and a number among all that came of it."""
+    return f"{lane.topic}/{lane.partition}/{offset}/{number}"
 
 
 def counts_of(home: Household) -> Counter[str]:

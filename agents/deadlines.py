@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from faust.types import TP
@@ -126,37 +127,17 @@ async def append_case_ticks(
         TransportError: the stages did not get through in time (is a worker running?).
     """
     flow = Flow(kafka, ledger, prefix=topic_prefix)
-    producer = OrderedProducer(kafka, topics=[CASE_COMMANDS], prefix=topic_prefix)
-    stamp = -(-until // 1000)  # never before the instant
-    count = 0
-    try:
-        at = await flow.partitions([CASE_COMMANDS])
-        if not any((await flow.positions("cases", at)).values()):
-            return 0
-        async with asyncio.timeout(timeout_seconds):
-            await flow.through(STEPS)
-            await producer.start()
-            for topic, number in at:
-                for household, _ in await ledger.next_due("cases", topic, number, until, -1):
-                    producer.append(
-                        CASE_COMMANDS,
-                        household.encode(),
-                        case_tick(until),
-                        partition=number,
-                        timestamp=max(0, stamp),
-                    )
-                    count += 1
-            await producer.send()
-            await flow.through(STEPS)
-    except TimeoutError as error:
-        raise TransportError(
-            f"cases did not get through in {timeout_seconds:.0f} s: are `forward` and `cases` running?"
-            " `hearthwatch status` tells"
-        ) from error
-    finally:
-        await producer.stop()
-        await flow.close()
-    return count
+    advice = "are `forward` and `cases` running?"
+    async with _ticking(flow, kafka, "cases", CASE_COMMANDS, case_tick(until), until) as ticks:
+        if ticks.at:
+            async with _in_time(timeout_seconds, "cases", advice):
+                await flow.through(STEPS)
+                for topic, number in ticks.at:
+                    for household, _ in await ledger.next_due("cases", topic, number, until, -1):
+                        ticks.append(number, household)
+                await ticks.send()
+                await flow.through(STEPS)
+        return ticks.count
 
 
 async def append_alert_ticks(
@@ -176,30 +157,74 @@ async def append_alert_ticks(
         TransportError: dispatch, or a channel, did not get through in time.
     """
     flow = Flow(kafka, ledger, prefix=topic_prefix)
-    producer = OrderedProducer(kafka, topics=[ALERTS], prefix=topic_prefix)
-    count = 0
+    advice = "is `dispatch` running, and do its channels answer?"
+    async with _ticking(flow, kafka, "dispatch", ALERTS, encode_due(until), until) as ticks:
+        if ticks.at:
+            async with _in_time(timeout_seconds, "alerts", advice):
+                while due := await _due_alerts(flow, ticks.at, until):
+                    for number, key in due:
+                        ticks.append(number, key)
+                    await ticks.send()
+        return ticks.count
+
+
+class _Ticks:
+    """Ticks for the log of a stage, all of them alike.
+
+    Attributes:
+        at: the log's partitions; none where the stage has never started.
+        count: how many were appended.
+    """
+
+    def __init__(
+        self, producer: OrderedProducer, topic: str, at: Sequence[At], tick: bytes, until: int
+    ) -> None:
+        self.at = at
+        self.count = 0
+        self._producer = producer
+        self._topic = topic
+        self._tick = tick
+        self._stamp = max(0, -(-until // 1000))  # never before the instant
+
+    def append(self, partition: int, key: str) -> None:
+        """Append the tick for a key."""
+        self._producer.append(
+            self._topic, key.encode(), self._tick, partition=partition, timestamp=self._stamp
+        )
+        self.count += 1
+
+    async def send(self) -> None:
+        """Send what was appended."""
+        await self._producer.send()
+
+
+@asynccontextmanager
+async def _ticking(
+    flow: Flow, kafka: Mapping[str, Any], stage: str, topic: str, tick: bytes, until: int
+) -> AsyncIterator[_Ticks]:
+    """Connect to append ticks to a stage's log; the flow is closed at the end too."""
+    producer = OrderedProducer(kafka, topics=[topic], prefix=flow.prefix)
     try:
-        at = await flow.partitions([ALERTS])
-        if not any((await flow.positions("dispatch", at)).values()):
-            return 0
-        await producer.start()
-        async with asyncio.timeout(timeout_seconds):
-            while due := await _due_alerts(flow, at, until):
-                for number, key in due:
-                    producer.append(
-                        ALERTS, key.encode(), encode_due(until), partition=number, timestamp=-(-until // 1000)
-                    )
-                count += len(due)
-                await producer.send()
-    except TimeoutError as error:
-        raise TransportError(
-            f"alerts did not get through in {timeout_seconds:.0f} s: is `dispatch` running, and do its"
-            " channels answer? `hearthwatch status` tells"
-        ) from error
+        at = await flow.partitions([topic])
+        if any((await flow.positions(stage, at)).values()):
+            await producer.start()
+        else:
+            at = []
+        yield _Ticks(producer, topic, at, tick, until)
     finally:
         await producer.stop()
         await flow.close()
-    return count
+
+
+@asynccontextmanager
+async def _in_time(seconds: float, what: str, advice: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise TransportError(
+            f"{what} did not get through in {seconds:.0f} s: {advice} `hearthwatch status` tells"
+        ) from error
 
 
 async def _due_alerts(flow: Flow, at: Sequence[At], until: int) -> list[tuple[int, str]]:

@@ -11,9 +11,9 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
-from agents.cases import CAUSE, EVENT_TYPE
+from agents.cases import CAUSE, EVENT_TYPE, cause_text
 from agents.deciding import Stage
 from agents.lanes import Lane, Part
 from agents.person import fail
@@ -25,9 +25,12 @@ from casework.alerts.inputs import (
     Clock,
     Record,
     RoutesInForce,
+    decode_held,
     decode_record,
+    encode_held,
     fold,
     is_district,
+    is_held_routes,
 )
 from casework.alerts.intents import Intent, Outcome, Result, Send
 from casework.alerts.routes import Routes
@@ -38,9 +41,6 @@ from streams.errors import FileFaults, LedgerError
 from streams.records import ALERT_EVENTS, ALERTS, DEADLETTERS
 
 logger = logging.getLogger(__name__)
-
-_TEXT: Final = b"@"
-"""Begins the state that holds the text of routes; that of a district begins with its format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +70,6 @@ class _Open:
     state: State
     counts: Counter[str]
     applied: list[tuple[Record, int, Routes]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Course:
-    """Which routes hold in a lane."""
-
-    routes: Routes
 
 
 class DispatchStage(Stage):
@@ -114,28 +107,26 @@ class DispatchStage(Stage):
         if held is None:
             logger.warning("the routes of the log are not there any more: the worker's own hold")
             return self.routes
-        digest, _, text = held.removeprefix(_TEXT).partition(b"\n")
-        return self._read_text(digest.decode(), text)
+        return self._read_text(decode_held(held))
 
-    def _read_text(self, digest: str, text: bytes) -> Routes:
+    def _read_text(self, held: RoutesInForce) -> Routes:
         """The routes of the log; the worker's own where today's policy has not their levels any more."""
-        if digest not in self._read:
+        if held.digest not in self._read:
             try:
-                self._read[digest] = read_routes("routes in the log", self._policy, text)
+                read = read_routes("routes in the log", self._policy, held.text.encode())
             except FileFaults as error:
                 logger.warning("routes of the log do not fit the policy, the worker's own hold: %s", error)
-                self._read[digest] = self.routes
-        return self._read[digest]
+                read = self.routes
+            self._read[held.digest] = read
+        return self._read[held.digest]
 
-    def course(self, lane: Lane) -> _Course:
+    def course(self, lane: Lane) -> Routes:
         """Which routes hold at the end of what was read of a lane."""
-        if not isinstance(lane.memo, _Course):
-            routes = self.routes
-            if ROUTES_KEY in lane.marks:
-                routes = self.read_state(lane.states.get(routes_key(lane)))
-            lane.memo = _Course(routes)
-        found: _Course = lane.memo
-        return found
+        if lane.memo is None:
+            is_in_log = ROUTES_KEY in lane.marks
+            lane.memo = self.read_state(lane.states.get(routes_key(lane))) if is_in_log else self.routes
+        routes: Routes = lane.memo
+        return routes
 
     def _follow(self, lane: Lane, part: Part, offset: int, record: RoutesInForce) -> None:
         """From here on other routes hold. Those before stay, for who begins at an earlier snapshot."""
@@ -143,9 +134,8 @@ class DispatchStage(Stage):
         if older is not None and older[1] != older[0]:
             part.states[_key(older[1])] = None
         lane.marks[ROUTES_KEY] = part.marks[ROUTES_KEY] = (offset, offset if older is None else older[0])
-        text = record.text.encode()
-        part.states[_key(offset)] = _TEXT + record.digest.encode() + b"\n" + text
-        lane.memo = _Course(self._read_text(record.digest, text))
+        part.states[_key(offset)] = encode_held(record)
+        lane.memo = self._read_text(record)
 
     # -- the log ---------------------------------------------------------------------------------------
     def read(self, lane: Lane, part: Part, records: Sequence[Any]) -> tuple[Any, Iterable[str]]:
@@ -179,7 +169,7 @@ class DispatchStage(Stage):
             one = opened.get(key)
             if one is None:
                 one = opened[key] = _open(lane.states[key])
-            routes = self.course(lane).routes
+            routes = self.course(lane)
             at = raw.timestamp * 1000  # the broker's clock, or the sender's where that is the clock
             try:
                 one.state, intents = fold(one.state, record, at, routes, self.clock)
@@ -222,7 +212,7 @@ class DispatchStage(Stage):
             if isinstance(intent, Send):
                 part.after.append(Delivery(key, intent, max(raw.timestamp * 1000, 0)))
                 continue
-            cause = f"{lane.topic}/{lane.partition}/{raw.offset}/{number}"
+            cause = cause_text(lane, raw.offset, number)
             headers = [EVENT_TYPE, (CAUSE, cause.encode())]
             body = event_of(intent, cause, routes)
             part.sends.append((ALERT_EVENTS, intent.household.encode(), body, headers))
@@ -241,23 +231,23 @@ class DispatchStage(Stage):
     # -- what stands beside the states -----------------------------------------------------------------
     def due(self, state: bytes) -> int | None:
         """When the district has to be woken, in microseconds since 1970."""
-        return None if state.startswith(_TEXT) else _due(states.decode(state))
+        return None if is_held_routes(state) else _due(states.decode(state))
 
     def counted(self, states_of: Iterable[bytes]) -> dict[str, int]:
         """Alerts and messages that wait."""
         found: Counter[str] = Counter()
         for state in states_of:
-            if not state.startswith(_TEXT):
+            if not is_held_routes(state):
                 found.update(counts_of(states.decode(state)))
         return dict(found)
 
     def anew(self, state: bytes) -> bytes:
         """A state in today's form."""
-        return state if state.startswith(_TEXT) else states.encode(states.decode(state))
+        return state if is_held_routes(state) else states.encode(states.decode(state))
 
     def decoded(self, state: bytes) -> Any:
         """A district's alerts; of routes their bytes."""
-        return state if state.startswith(_TEXT) else states.decode(state)
+        return state if is_held_routes(state) else states.decode(state)
 
 
 def routes_key(lane: Lane) -> str:

@@ -28,7 +28,7 @@ class Flow:
 
     def __init__(self, kafka: Mapping[str, Any], ledger: Ledger, *, prefix: str = "") -> None:
         self._kafka = dict(kafka)
-        self._prefix = prefix
+        self.prefix = prefix
         self.ledger = ledger
         self._client: Any = None
 
@@ -47,7 +47,7 @@ class Flow:
         consumer = await self._consumer()
         out: list[At] = []
         for topic in topics:
-            at = await partitions_of(consumer, self._prefix + topic)
+            at = await partitions_of(consumer, self.prefix + topic)
             out += [(tp.topic, tp.partition) for tp in at]
         return out
 

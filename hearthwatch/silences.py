@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from agents.flow import Flow
 from agents.ledger import Ledger
 from casework.alerts.alert import DISTRICT_DIGITS, NO_DISTRICT
-from casework.alerts.inputs import decode_record, encode_silence, is_district
+from casework.alerts.inputs import decode_held, decode_record, encode_silence, is_district
 from casework.alerts.intents import Silenced
 from casework.alerts.routes import Routes
 from casework.alerts.silences import Silence, check_silence
@@ -94,7 +94,7 @@ class Silences:
             async for key, raw in self._ledger.scan(_STAGE, ALERTS, number):
                 if is_district(key):
                     self._states[key] = decode(raw)
-                elif (text := raw.partition(b"\n")[2]) not in self.routes:
+                elif (text := decode_held(raw).text.encode()) not in self.routes:
                     self.routes.append(text)
 
     def now(self) -> int:

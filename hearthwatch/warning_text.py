@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from rules.policy import Policy, Titles
-
-Language = Literal["en", "zh"]
+from rules.words import Language
 
 #: The indicators that a sentence names; the message has them all.
 MOST_REASONS: Final = 3

@@ -187,8 +187,7 @@ def add_fact(
         home.next_day = resident.next_day
     if not shared:
         return False
-    members = [member for member in home.residents.values() if member.role != DEAD]
-    has_changed = _refresh_shared(home, members, shared, period.tables, today)
+    has_changed = _refresh_shared(home, home.members, shared, period.tables, today)
     if home.shared_day < home.next_day:
         home.next_day = home.shared_day
     return has_changed

@@ -8,7 +8,7 @@ hold from there on. So the state is a pure function of the log, and so is what w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -25,6 +25,8 @@ Clock = Literal["wall", "log"]
 
 ROUTES_KEY: Final = "@routes"
 """The key of records that say which routes hold; the others have a district's (:func:`is_district`)."""
+
+_HELD: Final = b"@"
 
 AHEAD: Final = 5 * SECOND
 """So far a tick may be ahead of the broker's clock: a worker's wrong clock must not move a district's."""
@@ -51,54 +53,32 @@ class RoutesInForce(msgspec.Struct, frozen=True, array_like=True):
 
 
 Record = Alert | Resolve | Result | Silenced | Due | RoutesInForce
+Own = TypeVar("Own", Result, Silence, Due, RoutesInForce)
 
 
 class _Kind(msgspec.Struct, frozen=True):
     kind: str = ""
 
 
-class _Result(msgspec.Struct, frozen=True):
-    message: str
-    channel: str
-    member: str
-    attempt: int
-    outcome: Literal["sent", "failed", "rejected"]
-    reason: str = ""
-    retry_after: int = 0
-
-
-class _Silence(msgspec.Struct, frozen=True):
-    id: str
-    author: str
-    reason: str
-    starts: int
-    ends: int
-    community: str = ""
-    levels: tuple[str, ...] = ()
-    household: str = ""
-
-
-class _Due(msgspec.Struct, frozen=True):
-    at: int
-
-
-class _Routes(msgspec.Struct, frozen=True):
-    digest: str
-    text: str
+def _from_object(kind: type[Own]) -> Callable[[bytes], Own]:
+    """Reads a struct, an array in states, from a JSON object with the names of its fields."""
+    fields = [
+        (one.name, one.type) if one.required else (one.name, one.type, one.default)
+        for one in msgspec.structs.fields(kind)
+    ]
+    decode = msgspec.json.Decoder(msgspec.defstruct(f"_{kind.__name__}", fields, frozen=True)).decode
+    return lambda raw: kind(*msgspec.structs.astuple(decode(raw)))
 
 
 _kind = msgspec.json.Decoder(_Kind).decode
-_result = msgspec.json.Decoder(_Result).decode
-_silence = msgspec.json.Decoder(_Silence).decode
-_due = msgspec.json.Decoder(_Due).decode
-_routes = msgspec.json.Decoder(_Routes).decode
+_silence = _from_object(Silence)
 _encode = msgspec.json.Encoder().encode
 
 _OWN: Final[dict[str, Callable[[bytes], Record]]] = {
-    "result": lambda raw: Result(*msgspec.structs.astuple(_result(raw))),
-    "silence": lambda raw: Silenced(check_silence(Silence(*msgspec.structs.astuple(_silence(raw))))),
-    "tick": lambda raw: Due(_due(raw).at),
-    "routes": lambda raw: RoutesInForce(*msgspec.structs.astuple(_routes(raw))),
+    "result": _from_object(Result),
+    "silence": lambda raw: Silenced(check_silence(_silence(raw))),
+    "tick": _from_object(Due),
+    "routes": _from_object(RoutesInForce),
 }
 
 
@@ -136,6 +116,22 @@ def encode_due(at: int) -> bytes:
 def encode_routes(digest: str, text: str) -> bytes:
     """A record that lets routes hold from there on."""
     return _encode({"kind": "routes", "digest": digest, "text": text})
+
+
+def encode_held(routes: RoutesInForce) -> bytes:
+    """Routes as a state of the ledger (:func:`is_held_routes`)."""
+    return _HELD + routes.digest.encode() + b"\n" + routes.text.encode()
+
+
+def decode_held(raw: bytes) -> RoutesInForce:
+    """Routes from their state."""
+    digest, _, text = raw.removeprefix(_HELD).decode().partition("\n")
+    return RoutesInForce(digest, text)
+
+
+def is_held_routes(raw: bytes) -> bool:
+    """Whether a state holds routes; that of a district begins with the number of its format."""
+    return raw.startswith(_HELD)
 
 
 def is_district(key: str) -> bool:

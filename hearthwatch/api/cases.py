@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -145,12 +146,7 @@ async def show_case(request: Caller, services: Behind, case_id: CaseId) -> CaseV
 )
 async def history(request: Caller, services: Behind, case_id: CaseId) -> History:
     """What became of one case, in order."""
-    found = await _theirs(request, services, case_id, "history")
-    events = await services.desk.history(found.household, case=found)
-    await services.record(
-        request, "read", "history", case=found.id, households=[found.household], rows=len(events)
-    )
-    return History(events)
+    return History(await _events(request, services, case_id, "history", services.desk.history))
 
 
 @get(
@@ -162,12 +158,7 @@ async def history(request: Caller, services: Behind, case_id: CaseId) -> History
 )
 async def alerts(request: Caller, services: Behind, case_id: CaseId) -> Alerts:
     """Which teams were told of one case, by which channels and when, or what came instead, in order."""
-    found = await _theirs(request, services, case_id, "alerts")
-    events = await services.desk.alerts(found.household, case=found)
-    await services.record(
-        request, "read", "alerts", case=found.id, households=[found.household], rows=len(events)
-    )
-    return Alerts(events)
+    return Alerts(await _events(request, services, case_id, "alerts", services.desk.alerts))
 
 
 @get(
@@ -282,3 +273,17 @@ async def _theirs(
         await services.record(caller, kind, what, "not-found", case=id, request=request)
         raise not_found("case")
     return found
+
+
+async def _events(
+    caller: Caller,
+    services: Services,
+    id: str,
+    what: str,
+    read: Callable[..., Awaitable[list[dict[str, Any]]]],
+) -> list[dict[str, Any]]:
+    """Events of a case, by one of the desk's readers; on record, as :func:`_theirs` has it."""
+    found = await _theirs(caller, services, id, what)
+    events = await read(found.household, case=found)
+    await services.record(caller, "read", what, case=found.id, households=[found.household], rows=len(events))
+    return events

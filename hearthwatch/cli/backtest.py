@@ -12,14 +12,13 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from hearthwatch.cli.options import parse_day
 from hearthwatch.cli.output import Lines, keep_apart
 from rules.backtest import Backtest, Rejection, read_lines, uncollected
 from rules.backtest_jobs import ParallelBacktest
-from rules.calendar import day_from_text
 from rules.policy_file import read_policy
 from streams.catalog_file import read_catalog
 from streams.errors import InputError
-from streams.timestamps import is_date
 
 MOST_REJECTIONS_SHOWN = 20
 
@@ -104,14 +103,6 @@ def backtest(
         click.echo(
             f"{run.accepted} events accepted, {run.rejected} rejected, {len(run.warnings)} warnings", err=True
         )
-
-
-def parse_day(text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not is_date(text):
-        raise InputError(f"--until: `{text}` is no date: expected YYYY-MM-DD, such as 2026-01-31")
-    return day_from_text(text)
 
 
 def open_events(path: Path) -> BinaryIO:

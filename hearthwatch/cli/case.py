@@ -17,11 +17,12 @@ from casework.cases.case import CaseState
 from casework.cases.transitions import OPEN
 from hearthwatch.activated import activated
 from hearthwatch.cli import case_act, case_assist, case_commit, case_show
-from hearthwatch.cli.case_options import LANG, Codes
+from hearthwatch.cli.case_options import Codes
 from hearthwatch.cli.case_words import WORDS, known, left_text, word
 from hearthwatch.cli.groups import Group
 from hearthwatch.cli.moments import local_text
 from hearthwatch.cli.on_record import entry, put_on_record
+from hearthwatch.cli.options import LANG
 from hearthwatch.desk import CaseLine, Desk
 from hearthwatch.running import in_force
 from hearthwatch.screen import wide_console

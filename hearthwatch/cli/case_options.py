@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from casework.alerts.alert import PREFIX
 from casework.cases.commands import Actor
 from casework.cases.transitions import COMMENTERS
 
@@ -19,12 +20,7 @@ ROLES: Final = COMMENTERS
 
 CASE = click.argument("case", metavar="ID")
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-LANG = click.option(
-    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
-)
 NOTE = click.option("--note", metavar="TEXT", help="A remark that stands in the record.")
-
-_CODE: Final = re.compile(r"[0-9]{6}([0-9]{3}([0-9]{3})?)?")
 
 
 class Codes(click.ParamType):
@@ -37,7 +33,7 @@ class Codes(click.ParamType):
             return value
         codes = tuple(code for code in re.split(r"[,\s]+", value) if code)
         for code in codes:
-            if not _CODE.fullmatch(code):
+            if not PREFIX.fullmatch(code):
                 self.fail(
                     f"`{code}` is no code: a community has 12 digits, a street 9, a district 6", param, ctx
                 )

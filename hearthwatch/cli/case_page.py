@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from casework.cases.case import TIERS
 from hearthwatch.cli.case_words import WORDS, field, left_text, word
 from hearthwatch.cli.moments import local_text
 from hearthwatch.desk import CaseView
@@ -28,7 +29,6 @@ _WARNED: Final = ("case.opened", "case.upgraded")
 _LEFT_OUT: Final = {"warning", "warned", "due", "assumed", "assumed_calendar", "officer", "indicators"}
 #: Fields whose values are words of the cases and not somebody's own.
 _CODED: Final = {"outcome", "code", "clock", "tier"}
-_TIERS: Final = ("community", "street", "district")
 
 
 def print_case(
@@ -109,7 +109,7 @@ class _Page:
         due = parse_timestamp(one.due) or 0
         left = Text(left_text(due, self.now, self.lang), style="red" if due <= self.now else "green")
         if one.told:
-            tier = word(_TIERS[min(one.told, len(_TIERS)) - 1], self.lang)
+            tier = word(TIERS[min(one.told, len(TIERS)) - 1], self.lang)
             left.append(f" ({self.words['told'].format(tier=tier)})")
         if one.is_assumed:
             left.append(f" ({self.words['assumed']})", style="dim")

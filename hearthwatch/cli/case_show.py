@@ -11,10 +11,11 @@ import click
 import msgspec
 
 from hearthwatch.activated import activated
-from hearthwatch.cli.case_options import CASE, JSON, LANG
+from hearthwatch.cli.case_options import CASE, JSON
 from hearthwatch.cli.case_page import print_case
 from hearthwatch.cli.case_words import WORDS
 from hearthwatch.cli.on_record import entry, put_on_record
+from hearthwatch.cli.options import LANG
 from hearthwatch.desk import CaseView, Desk, Suggestion
 from hearthwatch.running import in_force
 from hearthwatch.screen import printable

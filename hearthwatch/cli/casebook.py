@@ -19,13 +19,13 @@ from hearthwatch.activated import activated
 from hearthwatch.casework_files import casebook as read_casebook
 from hearthwatch.cli.faults import read_or_leave
 from hearthwatch.cli.groups import Group
+from hearthwatch.cli.options import check_code
 from hearthwatch.connections import kafka_arguments
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
 from hearthwatch.settings import Settings, load_settings
 from hearthwatch.worker_config import catalog_and_policy
 from rules.calendar import day_text, instant_text
-from streams.errors import InputError
 from streams.records import CASE_COMMANDS
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -78,8 +78,7 @@ def list_(community: str, days: int | None, as_json: bool) -> None:
 
     These cases have no clocks and were told to nobody; whoever acknowledges one, or visits, takes it up.
     """
-    if not (community.isascii() and community.isdigit() and len(community) in (6, 9, 12)) and community:
-        raise InputError(f"`{community}` is no code: expected 6, 9 or 12 digits")
+    check_code(community)
     settings = in_force(load_settings())
     book = read_casebook(settings, *activated(settings))
     homes = asyncio.run(_waiting(settings))

@@ -20,6 +20,7 @@ from rich.live import Live
 from rich.text import Text
 
 from hearthwatch.casework_files import casebook
+from hearthwatch.cli.options import LANG
 from hearthwatch.connections import kafka_connection
 from hearthwatch.demo.helping import Messages
 from hearthwatch.demo.play import Play
@@ -30,8 +31,8 @@ from hearthwatch.demo.tally import Tally
 from hearthwatch.demo.timeline import read_timeline
 from hearthwatch.demo.words import WORDS
 from hearthwatch.settings import load_settings
-from hearthwatch.warning_text import Language
 from hearthwatch.worker_config import catalog_and_policy
+from rules.words import Language
 from streams.deadletter_topic import read_dead_letters
 
 #: Without a terminal, in columns.
@@ -40,7 +41,7 @@ _LOG_WIDTH = 150
 
 @click.command(epilog="Example: hearthwatch demo --keep")
 @click.option("--keep", is_flag=True, help="Leave everything running at the end, to look around.")
-@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language.")
+@LANG
 @click.option("--json", "as_json", is_flag=True, help="Print only the summary, as one JSON object.")
 def demo(keep: bool, lang: Language, as_json: bool) -> None:
     """Watch a small district live through twelve years, on a real Kafka, in about a minute.

@@ -8,7 +8,8 @@ from typing import Literal
 import click
 import orjson
 
-from hearthwatch.cli.backtest import open_events, parse_day, with_progress
+from hearthwatch.cli.backtest import open_events, with_progress
+from hearthwatch.cli.options import LANG, parse_day
 from hearthwatch.settings import load_settings
 from rules.backtest import Backtest
 from rules.compile import Rules
@@ -31,7 +32,7 @@ from streams.errors import InputError
 @click.option("--catalog", type=click.Path(path_type=Path), help="With --events: default is the setting's.")
 @click.option("--policy", type=click.Path(path_type=Path), help="With --events: default is the setting's.")
 @click.option("--until", metavar="YYYY-MM-DD", help="With --events: let days pass up to this one.")
-@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language.")
+@LANG
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON a household.")
 def explain_command(
     household: str | None,

@@ -15,6 +15,7 @@ from rich.text import Text
 from hearthwatch.activated import rulebook
 from hearthwatch.cli.groups import Group
 from hearthwatch.cli.on_record import look_on_record
+from hearthwatch.cli.options import LANG
 from hearthwatch.connections import kafka_arguments, kafka_connection
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
@@ -70,7 +71,7 @@ def household() -> None:
 
 @household.command(epilog="Example: hearthwatch household show H-1042 --json | jq .score")
 @click.argument("id")
-@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language.")
+@LANG
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show(id: str, lang: Literal["en", "zh"], as_json: bool) -> None:
     """Show household ID: its members, score and dimensions, why, and its facts as a timeline.

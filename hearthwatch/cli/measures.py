@@ -15,6 +15,7 @@ from casework.assistance.measures_file import DEFAULT, read_assistance
 from casework.assistance.suggest import Suggestions, likely_causes, situation, suggest
 from hearthwatch.cli.faults import read_or_leave
 from hearthwatch.cli.groups import Group
+from hearthwatch.cli.options import LANG
 from hearthwatch.settings import load_settings
 from rules.policy_file import read_policy
 from rules.words import Language
@@ -28,9 +29,6 @@ _FILE = click.option(
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="A catalogue of assistance; by default the Wuchang one.",
-)
-_LANG = click.option(
-    "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."
 )
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -71,7 +69,7 @@ def check(file: Path | None, as_json: bool) -> None:
 @measures.command("list", epilog="Example: hearthwatch measures list --cause illness --lang zh")
 @_FILE
 @click.option("--cause", metavar="ID", help="Only the measures that answer this cause.")
-@_LANG
+@LANG
 @_JSON
 def list_(file: Path | None, cause: str | None, lang: Language, as_json: bool) -> None:
     """List the measures: for which causes and levels, from whom, on what basis."""
@@ -121,7 +119,7 @@ def list_(file: Path | None, cause: str | None, lang: Language, as_json: bool) -
 @click.option("--events", type=click.Path(path_type=Path), help="Events, one per line, as for a backtest.")
 @click.option("--until", metavar="YYYY-MM-DD", help="With --events: let days pass up to this one.")
 @_FILE
-@_LANG
+@LANG
 @_JSON
 def suggest_(
     household: str,

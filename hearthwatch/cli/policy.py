@@ -12,6 +12,7 @@ import click
 
 from hearthwatch.cli import LazyGroup
 from hearthwatch.cli.faults import faults_text, read_or_leave
+from hearthwatch.cli.options import LANG
 from hearthwatch.settings import load_settings
 from rules.policy import Policy
 from rules.policy_file import read_policy
@@ -76,7 +77,7 @@ def check(file: Path | None, catalog_file: Path | None, as_json: bool) -> None:
 @policy.command(epilog="Example: hearthwatch policy show --lang zh --dimension health")
 @_FILE
 @_CATALOG
-@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language.")
+@LANG
 @click.option("--dimension", metavar="ID", help="Only the indicators of this dimension.")
 @click.option(
     "--day",

@@ -8,7 +8,7 @@ import json
 import click
 
 from hearthwatch.activated import activated
-from hearthwatch.cli.backtest import parse_day
+from hearthwatch.cli.options import parse_day
 from hearthwatch.connections import kafka_arguments
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.settings import Settings, load_settings

@@ -10,12 +10,14 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from hearthwatch.cli.options import LANG
 from hearthwatch.connections import kafka_connection
 from hearthwatch.settings import load_settings
 from hearthwatch.warning_style import level_style
-from hearthwatch.warning_text import Language, done_text, level_text, reason_text
+from hearthwatch.warning_text import done_text, level_text, reason_text
 from rules.policy import Policy
 from rules.policy_file import read_policy
+from rules.words import Language
 from streams.catalog_file import read_catalog
 from streams.warnings_topic import Start, WarningRecord, follow
 
@@ -33,7 +35,7 @@ from streams.warnings_topic import Start, WarningRecord, follow
     "--level", multiple=True, metavar="LEVEL", help="Only warnings to or from this level (repeatable)."
 )
 @click.option("--household", metavar="ID", help="Only warnings of this household.")
-@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language.")
+@LANG
 @click.option(
     "--until-quiet",
     type=click.FloatRange(min=0.1),

@@ -17,18 +17,18 @@ from casework.yields.course import Courses
 from hearthwatch.activated import activated
 from hearthwatch.casework_files import casebook_or_why
 from hearthwatch.cli.backtest import open_events
+from hearthwatch.cli.options import LANG, check_code, parse_day
 from hearthwatch.cli.output import Lines, keep_apart
 from hearthwatch.cli.rebuild import shown
 from hearthwatch.connections import kafka_arguments
 from hearthwatch.running import in_force
 from hearthwatch.screen import wide_console
 from hearthwatch.settings import Settings, load_settings
-from hearthwatch.warning_text import Language
 from hearthwatch.worker_config import catalog_and_policy
 from hearthwatch.yields.shown import Naming, Shown, show, to_count
-from rules.calendar import Calendar, day_from_text
+from rules.calendar import Calendar
+from rules.words import Language
 from streams.errors import InputError
-from streams.timestamps import is_date
 
 if TYPE_CHECKING:
     from rules.policy import Policy
@@ -73,7 +73,7 @@ _IN_TABLES: tuple[Dimension, ...] = ("indicator", "department", "community")
     metavar="FILE",
     help="Write a page with charts; - for standard output.",
 )
-@click.option("--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language.")
+@LANG
 @click.option("--json", "as_json", is_flag=True, help="Print one object.")
 def yield_(
     since: str | None,
@@ -95,9 +95,8 @@ def yield_(
 
     Both topics are read whole. No household stands in what is printed, so nobody's look is put on record.
     """
-    if not (community.isascii() and community.isdigit() and len(community) in (6, 9, 12)) and community:
-        raise InputError(f"`{community}` is no code: expected 6, 9 or 12 digits")
-    first, last = _day("--since", since), _day("--until", until)
+    check_code(community)
+    first, last = parse_day(since, "--since"), parse_day(until)
     if first is not None and last is not None and first > last:
         raise InputError(f"--since {since} is after --until {until}: no day lies between them")
     if as_json and str(html) == "-":
@@ -160,11 +159,3 @@ def _read(settings: Settings, file: Path | None, *, is_quiet: bool) -> tuple[Cou
     if isinstance(book, str):
         raise InputError(f"{book} Which difficulties are none stands in the book.")
     return courses, *files, book
-
-
-def _day(option: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    if not is_date(text):
-        raise InputError(f"{option}: `{text}` is no date: expected YYYY-MM-DD, such as 2026-01-31")
-    return day_from_text(text)

@@ -11,8 +11,9 @@ from casework.stories.acts import Act
 from casework.stories.judged import day_of, household_of
 from hearthwatch.demo.helping import Did, Helped, Message
 from hearthwatch.demo.words import WORDS
-from hearthwatch.warning_text import Language, level_text
+from hearthwatch.warning_text import level_text
 from rules.policy import Policy
+from rules.words import Language
 
 _DONE: Final[dict[Language, dict[str, str]]] = {
     "en": {

@@ -15,7 +15,8 @@ from hearthwatch.demo.helping import Message
 from hearthwatch.demo.tally import News, StoryOutcome, Tally
 from hearthwatch.demo.words import WORDS
 from hearthwatch.warning_style import level_style
-from hearthwatch.warning_text import Language, done_text, level_text, reason_text
+from hearthwatch.warning_text import done_text, level_text, reason_text
+from rules.words import Language
 
 _TITLE_WIDTH = 20
 _DONE_WIDTH = 9  # "withdrawn"

@@ -17,7 +17,8 @@ from hearthwatch.demo.helping import Helped
 from hearthwatch.demo.tally import StoryOutcome, Tally
 from hearthwatch.demo.words import WORDS
 from hearthwatch.warning_style import level_style
-from hearthwatch.warning_text import Language, done_text, level_text
+from hearthwatch.warning_text import done_text, level_text
+from rules.words import Language
 from streams.stories import Story
 
 

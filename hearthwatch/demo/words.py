@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from hearthwatch.warning_text import Language
+from rules.words import Language
 
 WORDS: Final[dict[Language, dict[str, str]]] = {
     "en": {

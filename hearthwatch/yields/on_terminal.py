@@ -9,11 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from casework.yields.rates import Rate
-from hearthwatch.warning_text import Language
 from hearthwatch.yields.charts import rate_text
 from hearthwatch.yields.page import SEVERAL, TABLE_COUNTS, TABLE_RATES, count_text, range_text
 from hearthwatch.yields.shown import Shown, ShownRow
 from hearthwatch.yields.words import WORDS
+from rules.words import Language
 
 
 def tables(found: Shown, language: Language) -> Iterator[Any]:

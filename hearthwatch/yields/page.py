@@ -7,11 +7,11 @@ from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from casework.yields.rates import FEW, Rate
-from hearthwatch.warning_text import Language
 from hearthwatch.yields import charts
 from hearthwatch.yields.shown import Shown, ShownRow
 from hearthwatch.yields.style import SCRIPT, STYLE
 from hearthwatch.yields.words import WORDS
+from rules.words import Language
 
 TABLE_COUNTS: Final = ("warned", "open", "acknowledged", "visited", "need", "helped")
 TABLE_RATES: Final = ("visited_of_warned", "need_of_visited", "helped_of_need", "need_of_warned")

@@ -20,9 +20,9 @@ from casework.yields.counting import (
 )
 from casework.yields.rates import Rate
 from casework.yields.small_cells import hidden, is_small
-from hearthwatch.warning_text import Language
 from hearthwatch.yields.words import WORDS
 from rules.policy import Policy, Titles
+from rules.words import Language
 from streams.catalog import Catalog
 
 COUNTS: Final = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from casework.yields.counting import MEMBERS_ONLY, NOWHERE, OTHER, UNKNOWN
-from hearthwatch.warning_text import Language
+from rules.words import Language
 
 WORDS: Final[dict[Language, dict[str, str]]] = {
     "en": {

@@ -23,12 +23,12 @@ from hearthwatch.demo.tally import Rate, Tally
 from hearthwatch.demo.timeline import Timeline, read_timeline
 from hearthwatch.demo.words import WORDS
 from hearthwatch.settings import load_settings
-from hearthwatch.warning_text import Language
 from rules.backtest import Backtest
 from rules.calendar import day_from_text
 from rules.compile import compile_policy
 from rules.policy import Policy
 from rules.policy_file import read_policy
+from rules.words import Language
 from streams.catalog import Catalog
 from streams.catalog_file import read_catalog
 from streams.envelope import Decoder

@@ -201,6 +201,24 @@ class Site:
         """Publish lines, in their order for each topic; done when all are acknowledged."""
         await self.send(self.addressed(lines))
 
+    async def publish_while_dying(
+        self, lines: Iterable[bytes], deaths: Sequence[tuple[StageName, str, int]]
+    ) -> None:
+        """Publish lines while a worker of each stage dies and another takes its place.
+
+        Args:
+            deaths: stage, the moment of its death, and the how manieth such moment it is.
+        """
+        victims = {
+            stage: self.start(stage, Fault(moment, nth), instance=f"static-{stage}", max_part=20)
+            for stage, moment, nth in deaths
+        }
+        publishing = asyncio.ensure_future(self.publish(lines))
+        for stage, victim in victims.items():
+            await victim.fault()
+            self.start(stage, instance=f"static-{stage}")
+        await publishing
+
     async def send(self, records: Sequence[Outgoing]) -> None:
         """Send records as they are, in their order for each partition."""
         producer = await self.rig.producer()

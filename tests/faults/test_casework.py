@@ -197,15 +197,7 @@ async def test_what_departments_send_becomes_cases_while_all_stages_die(site: Si
         ("intake", "sent", 2), ("person", "commit-answered", 2), ("household", "sent", 2),
         ("forward", "sent", 1), ("cases", "commit-answered", 1),
     ]  # fmt: skip
-    victims = {
-        stage: site.start(stage, Fault(moment, nth), instance=f"static-{stage}", max_part=20)
-        for stage, moment, nth in deaths
-    }
-    publishing = asyncio.ensure_future(site.publish(load(60, 900)))
-    for stage, victim in victims.items():
-        await victim.fault()
-        site.start(stage, instance=f"static-{stage}")
-    await publishing
+    await site.publish_while_dying(load(60, 900), deaths)
     await audited(site)
     await at_rest(site, cases)
     folded = await cases.audit()

@@ -297,15 +297,7 @@ async def test_from_an_event_to_a_message_while_all_stages_die(site: Site) -> No
             ("intake", "sent", 2), ("person", "commit-answered", 2), ("household", "sent", 2),
             ("forward", "sent", 1), ("cases", "sent", 1), ("dispatch", "delivered", 2),
         ]  # fmt: skip
-        victims = {
-            stage: site.start(stage, Fault(moment, nth), instance=f"static-{stage}", max_part=20)
-            for stage, moment, nth in deaths
-        }
-        publishing = asyncio.ensure_future(site.publish(load(60, 900)))
-        for stage, victim in victims.items():
-            await victim.fault()
-            site.start(stage, instance=f"static-{stage}")
-        await publishing
+        await site.publish_while_dying(load(60, 900), deaths)
         try:
             await audited(site)
             await cases.through()

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from casework.yields.counting import Cohort, count
-from hearthwatch.warning_text import Language
 from hearthwatch.yields.page import page
 from hearthwatch.yields.shown import Naming, show
 from rules.calendar import Calendar
+from rules.words import Language
 from tests.casework.cases.a_case import CATALOG, COMMUNITY, DAY, MONDAY, OTHER, POLICY
 from tests.casework.yields.a_district import ENDINGS, NO_NEED, courses, opened
 from tests.watched.conftest import installed
