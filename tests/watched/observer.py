@@ -88,12 +88,14 @@ class Pager:
         with self._changed:
             return {labels["alertname"].removeprefix("Hearthwatch") for labels in self._firing.values()}
 
-    def wait(self, is_so: Callable[[], bool], what: str, seconds: float) -> None:
+    def wait(self, is_so: Callable[[], bool], what: str | Callable[[], str], seconds: float) -> None:
         """Wait until something is so; looked at whenever an alert comes or ends, and twice a second."""
         until = time.monotonic() + seconds
         with self._changed:
             while not is_so():
-                assert time.monotonic() < until, f"not in {seconds} s: {what}; firing: {self.firing()}"
+                if time.monotonic() >= until:
+                    missing = what if isinstance(what, str) else what()
+                    raise AssertionError(f"not in {seconds} s: {missing}; firing: {self.firing()}")
                 self._changed.wait(0.5)
 
     def close(self) -> None:
@@ -134,8 +136,14 @@ class Observer:
         self._prometheus.down()
         self.pager.close()
 
-    def until(self, is_so: Callable[[], bool], what: str, *, seconds: float = 60) -> None:
-        """Wait until something is so."""
+    def until(
+        self, is_so: Callable[[], bool], what: str | Callable[[], str], *, seconds: float = 60
+    ) -> None:
+        """Wait until something is so.
+
+        Args:
+            what: what is waited for, or a function that says what is still missing when time is up.
+        """
         self.pager.wait(is_so, what, seconds)
 
     def fires(self, *names: str, since: int = 0, seconds: float = 60) -> None:

@@ -84,7 +84,7 @@ def test_every_panel_has_data(live: Installation, observer: Observer) -> None:
     observer.until(are_open, "cases are open")
     for number in range(4):
         live.produce("case.commands", worked(f"home-{number}"), key=f"home-{number}".encode())
-    observer.until(lambda: not empty(), f"every panel has data: {empty()}", seconds=60)
+    observer.until(lambda: not empty(), lambda: f"every panel has data, but {empty()}", seconds=60)
     assert len(asked) > 40
 
 

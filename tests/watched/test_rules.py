@@ -49,6 +49,17 @@ def test_unit_tests_of_the_rules(promtool: str) -> None:
     run(promtool, "test", "rules", *UNIT_TESTS)
 
 
+@pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
+def test_unit_tests_name_the_order_of_the_groups(path: Path) -> None:
+    """Without it promtool takes them as they come, and an alert sees what was recorded now or a minute ago."""
+    made = [
+        group["name"]
+        for rules in ("recording.yaml", "alerts.yaml")
+        for group in yaml.safe_load((FOLDER / rules).read_text("utf-8"))["groups"]
+    ]
+    assert yaml.safe_load(path.read_text("utf-8"))["group_eval_order"] == made
+
+
 def test_everything_that_operators_must_wake_for_has_an_alert() -> None:
     assert {f"Hearthwatch{name}" for name in WOKEN_FOR.values()} <= set(NAMES)
 
