@@ -240,7 +240,7 @@ class Deliveries:
 
     async def _is_ours(self, job: _Job) -> bool:
         """Ask the ledger, so that a worker that has hung while another took over sends nothing."""
-        while not job.lane.is_dropped and not job.is_off:
+        while not (job.lane.is_dropped or job.lane.is_closing or job.is_off):
             lane = job.lane
             try:
                 await self._engine.ledger.load(lane.claim, [ROUTES_KEY])  # no state has this key
@@ -251,7 +251,7 @@ class Deliveries:
                 logger.warning("messages wait for the ledger: %s", error)
                 await asyncio.sleep(AGAIN_SECONDS)
             else:
-                return not job.is_off
+                return not (job.is_off or job.lane.is_closing)
         return False
 
     async def settled(self) -> None:

@@ -91,6 +91,9 @@ class Engine:
         self._turn = asyncio.Lock()
         """One lane's work between batches at a time: a midnight of all holds records up by one chunk."""
         self.is_closing = False
+        self._drains = 0
+        self._is_draining = False
+        """From a drain to the next assignment: a claim in between would make a lane that nobody drains."""
         self._rounds = Rounds(self)
         self.on_commit: list[Callable[[Lane, Part], None]] = []
         """Called after each commit."""
@@ -111,7 +114,12 @@ class Engine:
 
     # -- owning partitions: what the transport asks --------------------------------------------------
     async def claim(self, partitions: Iterable[TP], generation: int) -> Mapping[TP, int]:
-        """Take partitions over; the next offset of each that could be."""
+        """Take partitions over; the next offset of each that could be.
+
+        None while they are about to be given up: the next assignment claims anew.
+        """
+        if self._is_draining:
+            return {}
         wanted = sorted(partitions)
         lanes = await asyncio.gather(*(self._claim(tp, generation) for tp in wanted))
         self._report()
@@ -119,6 +127,7 @@ class Engine:
 
     async def _claim(self, tp: TP, generation: int) -> Lane | None:
         older = self.lanes.get(tp)
+        drains = self._drains
         try:
             claim: Claim = await self.ledger.claim(
                 self.stage.name, tp.topic, tp.partition, generation, self.worker
@@ -135,6 +144,8 @@ class Engine:
             if is_missing:  # a rebuild brings it back, and needs no restart of ours
                 self._later(tp, self._look_again)
             return None
+        if self._drains != drains:
+            return None
         lane = Lane(tp, claim, generation, tp.topic.removeprefix(self.prefix))
         if older is not None:
             lane.inherit(older)
@@ -146,7 +157,7 @@ class Engine:
     def admit(self, tp: TP, offset: int, earliest: int, end: int) -> bool:
         """Whether the log fits the claim: deleted records are told, a log that is too short stops it."""
         lane = self.lanes.get(tp)
-        if lane is None:  # given up meanwhile
+        if lane is None or lane.is_closing:  # given up meanwhile, or about to be
             return False
         if offset > end:
             self._stop(
@@ -167,7 +178,12 @@ class Engine:
         return True
 
     async def drain(self) -> None:
-        """Begin nothing more, and wait for the commits that are under way."""
+        """Begin nothing more, and wait for the commits that are under way.
+
+        Until :meth:`keep_only` says what the next assignment leaves us, nothing is claimed either.
+        """
+        self._is_draining = True
+        self._drains += 1
         lanes = list(self.lanes.values())
         for lane in lanes:
             lane.is_closing = True
@@ -189,6 +205,7 @@ class Engine:
 
     def keep_only(self, partitions: Iterable[TP]) -> None:
         """Forget the lanes of partitions that belong to others now."""
+        self._is_draining = False
         kept = set(partitions)
         for tp in [tp for tp in self.lanes if tp not in kept]:
             self.lanes.pop(tp).is_dropped = True
@@ -408,14 +425,14 @@ class Engine:
         asyncio.get_running_loop().call_later(delay, what, tp)
 
     def _reclaim(self, tp: TP) -> None:
-        if self.is_closing or tp in self.lanes or tp in self.stopped:
+        if self.is_closing or self._is_draining or tp in self.lanes or tp in self.stopped:
             return
         if not self.consumer.reclaim(tp):
             self._reclaim_later(tp)
 
     def _look_again(self, tp: TP) -> None:
         """Claim a partition that Redis had lost; it stays stopped if that is still so."""
-        if self.is_closing or tp not in self.stopped:
+        if self.is_closing or self._is_draining or tp not in self.stopped:
             return
         if not self.consumer.reclaim(tp):
             self._later(tp, self._look_again)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 
 from agents.deliveries import AT_ONCE, LONGEST_DRAIN_SECONDS
-from agents.ledger import Ledger
+from agents.ledger import Claim, Ledger
 from agents.stage import DRAIN_SECONDS
+from casework.alerts.inputs import ROUTES_KEY
 from streams.records import ALERTS
 from streams.timestamps import HOUR, SECOND
 from tests.agents.alerting import Alerts, committed, routes_of, routes_text, told
@@ -104,6 +105,76 @@ async def test_who_leaves_waits_for_what_has_left_and_not_for_what_has_not(rig: 
     assert len(told(site.requests)) == SOME
     assert set(keys(site).values()) == {1}
     await alerts.audit()
+
+
+async def test_nothing_leaves_between_a_drain_and_the_next_owner(rig: Rig, site: Site) -> None:
+    """A partition that is claimed again when it is about to be given up is no way to send: both would."""
+    alerts = Alerts(rig, text=PATIENT)
+    signals = await alerts.start()
+    await signals.wait("resumed")
+    engine, load = alerts.workers[0].engine, alerts.workers[0].ledger.load
+    ((tp, lane),) = engine.lanes.items()
+    asked, gate = asyncio.Event(), asyncio.Event()
+
+    async def slow(claim: Claim, keys: Sequence[str]) -> list[bytes | None]:
+        if list(keys) == [ROUTES_KEY]:  # whether the partition is still ours
+            asked.set()
+            await gate.wait()
+        return await load(claim, keys)
+
+    alerts.workers[0].ledger.load = slow  # type: ignore[method-assign]
+    await alerts.say(START, alert("H1"))
+    await asyncio.wait_for(asked.wait(), DEADLINE)
+    await rig.through("dispatch", ALERTS, signals)
+
+    async def claimed_again() -> None:
+        gate.set()
+        engine.drop(lane, "a commit that was refused")
+        assert engine.consumer.reclaim(tp)
+        async with asyncio.timeout(DEADLINE):
+            while tp in engine.consumer._claiming:
+                await asyncio.wait([engine.consumer._claiming[tp]])
+            while tp in engine.lanes and not site.requests:
+                await site.came.get()
+
+    site.answers = [(0, {})]  # whatever leaves is not answered before its worker has gone
+    engine.on_drain.append(claimed_again)
+    await alerts.stop()
+    assert site.requests == []
+    site.answers = []
+    await alerts.start()
+    await alerts.tick(START + HOUR)
+    assert told(site.requests) == ["H1-1-1"]
+    assert set(keys(site).values()) == {1}
+    await alerts.audit()
+
+
+async def test_nothing_leaves_from_a_partition_that_is_being_given_up(rig: Rig, site: Site) -> None:
+    """Also where what is under way is not called off, because commits take all the time that a drain has."""
+    alerts = Alerts(rig, text=PATIENT)
+    signals = await alerts.start()
+    await signals.wait("resumed")
+    engine, load = alerts.workers[0].engine, alerts.workers[0].ledger.load
+    (lane,) = engine.lanes.values()
+    asked, gate, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow(claim: Claim, keys: Sequence[str]) -> list[bytes | None]:
+        if list(keys) != [ROUTES_KEY]:
+            return await load(claim, keys)
+        asked.set()
+        await gate.wait()
+        found = await load(claim, keys)
+        asyncio.get_running_loop().call_soon(ended.set)  # after whoever waits for this has gone on
+        return found
+
+    alerts.workers[0].ledger.load = slow  # type: ignore[method-assign]
+    await alerts.say(START, alert("H1"))
+    await asyncio.wait_for(asked.wait(), DEADLINE)
+    await rig.through("dispatch", ALERTS, signals)
+    lane.is_closing = True
+    gate.set()
+    await asyncio.wait_for(ended.wait(), DEADLINE)
+    assert "delivering" not in [name for name, _ in signals.seen]
 
 
 async def test_a_ledger_that_comes_back_behind_sends_nothing_that_the_log_has_answers_to(

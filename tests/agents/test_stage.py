@@ -277,6 +277,59 @@ async def test_seeks_in_the_middle_of_fetches_lose_and_double_nothing(rig: Rig) 
     await agrees(rig, sent)
 
 
+@pytest.mark.parametrize("moment", ["before", "while", "after"])
+async def test_nothing_is_claimed_between_a_drain_and_the_next_assignment(rig: Rig, moment: str) -> None:
+    """A claim that begins or ends there would make a live lane, of a partition that is given away."""
+    made(rig, partitions=1)
+    sent = numbered(100)
+    await rig.send("in", sent)
+    worker, signals = rig.worker(Counting())
+    await worker.start()
+    await rig.through("counting", "in", signals)
+    engine, ledger = worker.engine, worker.ledger
+    (tp,) = engine.lanes
+    claiming, gate, draining = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    claim = ledger.claim
+
+    async def slow(*args: Any) -> Any:
+        claiming.set()
+        await gate.wait()
+        return await claim(*args)
+
+    async def reached() -> None:
+        draining.set()
+        await gate.wait()
+
+    async def claimed_again() -> None:
+        engine.drop(engine.lanes[tp], "a test")
+        assert engine.consumer.reclaim(tp)
+        while tp in engine.consumer._claiming:
+            await asyncio.wait([engine.consumer._claiming[tp]])
+
+    ledger.claim = slow  # type: ignore[method-assign]
+    engine.on_drain.append(reached)
+    async with asyncio.timeout(DEADLINE):
+        if moment == "before":
+            again = asyncio.ensure_future(claimed_again())
+            await claiming.wait()
+        drain = asyncio.ensure_future(engine.drain())
+        await draining.wait()
+        if moment == "while":
+            again = asyncio.ensure_future(claimed_again())  # its turn comes before that of the drain
+        gate.set()
+        await drain
+        if moment == "after":
+            again = asyncio.ensure_future(claimed_again())
+        await again
+    assert not [lane for lane in engine.lanes.values() if engine.is_live(lane)]
+    # The next assignment claims it.
+    second, second_signals = rig.worker(Counting())
+    more = numbered(100, start=100)
+    await asyncio.gather(second.start(), rig.send("in", more))
+    await rig.through("counting", "in", signals, second_signals)
+    await agrees(rig, sent + more)
+
+
 async def test_a_log_that_is_shorter_than_the_ledger_stops_the_partition(rig: Rig) -> None:
     made(rig, partitions=2)
     await rig.send("in", numbered(10), partition=1)
