@@ -25,9 +25,8 @@ from agents.lanes import Lane, Part
 from agents.ledger import FencedError
 from agents.stage import Engine, at
 from casework.alerts.decide import unanswered
-from casework.alerts.inputs import ROUTES_KEY, encode_result, encode_routes
+from casework.alerts.inputs import ROUTES_KEY, decode_held, encode_result, encode_routes
 from casework.alerts.intents import Result
-from casework.alerts.routes import Routes
 from casework.alerts.state import NEVER, UNANSWERED, decode
 from streams.errors import LedgerError, TransportError
 from streams.records import ALERTS
@@ -72,6 +71,11 @@ class _Job:
         """Whether it needs no other: it is going to leave, has left, or is answered."""
         is_over = self.task is not None and self.task.done()
         return self.is_answered or not (self.is_off or is_over)
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether it still is to be sent, from a partition that is not lost or about to be given up."""
+        return not (self.is_off or self.lane.is_dropped or self.lane.is_closing)
 
 
 class Deliveries:
@@ -158,21 +162,25 @@ class Deliveries:
                 logger.warning("%s-%d: cannot see what is unanswered yet: %s", tp.topic, tp.partition, error)
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
-            routes = stage.routes if not held else stage.read_state(raws[-1])
+            in_log = raws[-1] if held else None
+            routes = stage.read_state(in_log) if held else stage.routes
             for key, raw in zip(keys, raws, strict=False):
                 if raw is not None:
                     state = decode(raw)
                     for send in unanswered(state, routes):
                         self._start(lane, Delivery(key, send, state.now))
-            await self._announce(lane, routes)
+            await self._announce(lane, in_log)
             engine.signals.emit("resumed", tp=tp)
             return
 
-    async def _announce(self, lane: Lane, holding: Routes) -> None:
-        """Write into the log that our own routes hold from here on, unless they do."""
+    async def _announce(self, lane: Lane, in_log: bytes | None) -> None:
+        """Write into the log that our own routes hold from here on, unless those that it has are they.
+
+        Also where it has some that do not fit the policy any more, for which our own stand in.
+        """
         own = self._stage.routes
-        is_known = holding.digest == own.digest and ROUTES_KEY in lane.marks
-        if is_known or not own.text:
+        is_known = in_log is not None and decode_held(in_log).digest == own.digest
+        if is_known or not own.text or lane.is_closing:
             return
         # In simulated time this says nothing about the time.
         stamp = 0 if self._stage.clock == "log" else None
@@ -240,7 +248,7 @@ class Deliveries:
 
     async def _is_ours(self, job: _Job) -> bool:
         """Ask the ledger, so that a worker that has hung while another took over sends nothing."""
-        while not (job.lane.is_dropped or job.lane.is_closing or job.is_off):
+        while job.may_leave:
             lane = job.lane
             try:
                 await self._engine.ledger.load(lane.claim, [ROUTES_KEY])  # no state has this key
@@ -251,7 +259,7 @@ class Deliveries:
                 logger.warning("messages wait for the ledger: %s", error)
                 await asyncio.sleep(AGAIN_SECONDS)
             else:
-                return not (job.is_off or job.lane.is_closing)
+                return job.may_leave
         return False
 
     async def settled(self) -> None:

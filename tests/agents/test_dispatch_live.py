@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from casework.alerts.alert import Alert, Resolve
-from casework.alerts.inputs import Due, RoutesInForce, encode_silence
+from casework.alerts.inputs import ROUTES_KEY, Due, RoutesInForce, encode_routes, encode_silence
 from casework.alerts.intents import Result
 from casework.alerts.silences import Silence
+from streams.records import ALERTS
 from streams.timestamps import HOUR, MINUTE, SECOND
 from tests.agents.alerting import Alerts, routes_of, routes_text, told
 from tests.agents.receivers import Site, web_server
@@ -194,6 +195,28 @@ async def test_other_routes_hold_from_where_they_stand_in_the_log(rig: Rig, site
     signals = await alerts.start(routes=routes_of(text))
     await signals.wait("resumed")
     assert len([one for _, _, one in await alerts.log() if isinstance(one, RoutesInForce)]) == 2
+
+
+async def test_routes_of_the_log_that_no_longer_fit_the_policy_are_replaced_once(
+    rig: Rig, site: Site
+) -> None:
+    """Until then the worker's own stand in; somebody else's would be others."""
+    alerts = Alerts(rig)
+    unfit = routes_text(("{language", '{quiet: {from: "22:00", to: "07:00", levels: [purple]}, language'))
+    await alerts.append(START, encode_routes("of then", unfit), key=ROUTES_KEY)
+    signals = await alerts.start()
+    await signals.wait("resumed")
+    await rig.through("dispatch", ALERTS, signals)
+    engine = alerts.workers[0].engine
+    (tp,) = engine.lanes
+    seen = len(signals.seen)
+    engine.consumer.reclaim(tp)
+    await signals.wait("resumed", after=seen)
+    await alerts.stop()
+    signals = await alerts.start()
+    await signals.wait("resumed")
+    in_force = [one for _, _, one in await alerts.log() if isinstance(one, RoutesInForce)]
+    assert [one.digest for one in in_force] == ["of then", alerts.routes.digest]
 
 
 async def test_by_the_wall_clock_its_owner_lets_time_pass(rig: Rig, site: Site) -> None:
