@@ -298,7 +298,8 @@ def _passing(error: BaseException) -> str | None:
 
 
 _REMEDIES: Final = {
-    "lost": "start the embedded one with `hearthwatch local up`, or name yours with HEARTHWATCH_REDIS_URL",
+    "lost": "`hearthwatch up` starts an embedded one with all workers, `hearthwatch local up` the servers"
+    " alone; HEARTHWATCH_REDIS_URL names yours",
     "loading": "wait until it has read its data",
     "refused-write": "see whether its memory or disk is full, or it is a replica",
 }

@@ -42,6 +42,8 @@ SKEW_WARN_SECONDS: Final = 1.0
 SKEW_FAIL_SECONDS: Final = 30.0
 """With ``clock: wall`` a tick that is later than the broker's time of its record is ignored, so a worker's
 clock ahead of the broker's loses midnights."""
+START: Final = "`hearthwatch up` starts it with the workers, `hearthwatch local up` without them"
+"""What to do about an embedded server that is down."""
 _TIMEOUT_SECONDS: Final = 8.0
 
 
@@ -51,7 +53,7 @@ class Finding:
 
     Attributes:
         check: the link of the chain: ``settings``, ``disk``, ``stack``, ``kafka``, ``topics``, ``redis``,
-            ``clock``, ``catalog``, ``policy``, ``casework``.
+            ``clock``, ``catalog``, ``policy``, ``casework``, ``routes``.
         message: one sentence without a full stop; with several lines for the faults of a file.
         fix: what to do; empty where nothing is to be done.
     """
@@ -66,7 +68,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Run all checks, in the order in which a fault explains later ones."""
     yield from check_settings(settings)
     yield from check_disk(settings)
-    yield from check_stack(settings)
+    stack = list(check_stack(settings))
+    yield from stack
+    is_down = any(one.status == "fail" for one in stack)
     catalog: Catalog | None = None
     try:
         catalog = read_catalog(settings.catalog)
@@ -80,10 +84,15 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield check_policy(settings, catalog)
     if catalog is not None:
         yield from check_casework(settings, catalog)
-    yield from check_kafka(settings, planned_topics(settings, catalog) if catalog else ())
     from hearthwatch.redis_checks import check_redis
 
-    yield from check_redis(settings)
+    # An embedded server that is down was named by its own check.
+    for one in check_kafka(settings, planned_topics(settings, catalog) if catalog else ()):
+        if not (is_down and one.fix == START):
+            yield one
+    for one in check_redis(settings):
+        if not (is_down and one.fix == START):
+            yield one
 
 
 def check_settings(settings: Settings) -> Iterator[Finding]:
@@ -151,7 +160,7 @@ def check_stack(settings: Settings) -> Iterator[Finding]:
             yield Finding("stack", "warn", message, f"wait, or see `hearthwatch local logs {status.name}`")
         else:
             why = f": {status.cause}" if status.cause else ""
-            yield Finding("stack", "fail", message + why, "`hearthwatch local up` starts it")
+            yield Finding("stack", "fail", message + why, START)
 
 
 def check_policy(settings: Settings, catalog: Catalog | None) -> Finding:
@@ -192,24 +201,24 @@ def check_casework(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
     yield Finding("casework", "ok", f"{settings.casebook}: book {book.id}, {count} measures, fits the policy")
     if settings.routes is None:
         yield Finding(
-            "casework", "warn", "nobody is alerted: there are no routes", "name them in HEARTHWATCH_ROUTES"
+            "routes", "warn", "nobody is alerted: there are no routes", "name them in HEARTHWATCH_ROUTES"
         )
         return
     try:
         routes = read_routes(settings.routes, policy)
     except InputError as error:
         yield Finding(
-            "casework", "fail", str(error), "mend the file; `hearthwatch routes check` reads it again"
+            "routes", "fail", str(error), "mend the file; `hearthwatch routes check` reads it again"
         )
         return
-    told = f"{settings.routes}: {len(routes.teams)} teams are told"
+    told = f"{settings.routes}: {len(routes.teams)} team{'s are' if len(routes.teams) != 1 else ' is'} told"
     if lacks := unset_addresses(settings, routes, os.environ):
         yield Finding(
-            "casework", "warn", "\n".join([f"{told}; but not by all channels, here:", *lacks]),
+            "routes", "warn", "\n".join([f"{told}; but not by all channels, here:", *lacks]),
             "set them where dispatch runs; its channels fail until then",
         )  # fmt: skip
         return
-    yield Finding("casework", "ok", told)
+    yield Finding("routes", "ok", told)
 
 
 def check_kafka(settings: Settings, planned: tuple[Topic, ...]) -> Iterator[Finding]:
@@ -225,9 +234,7 @@ def check_kafka(settings: Settings, planned: tuple[Topic, ...]) -> Iterator[Find
             "kafka",
             "fail",
             str(error),
-            "`hearthwatch local up` starts it"
-            if local
-            else "see that it runs, and the HEARTHWATCH_KAFKA_* settings",
+            START if local else "see that it runs, and the HEARTHWATCH_KAFKA_* settings",
         )
         return
     plural = "s" if brokers != 1 else ""

@@ -10,7 +10,7 @@ from typing import Any
 import redis.exceptions
 
 from agents.redis_link import RedisHome, cause_of, connect
-from hearthwatch.checks import Finding, skew_finding
+from hearthwatch.checks import START, Finding, skew_finding
 from hearthwatch.connections import redis_home, uses_local_redis
 from hearthwatch.settings import Settings
 from streams.errors import InputError
@@ -43,7 +43,7 @@ def check_redis(settings: Settings) -> Iterator[Finding]:
         where = ", ".join(home.addresses())
         fix = "see that it runs, and the HEARTHWATCH_REDIS_* settings"
         if uses_local_redis(settings):
-            fix = "`hearthwatch local up` starts it"
+            fix = START
         yield Finding("redis", "fail", f"{where} does not answer ({cause_of(error)})", fix)
         return
     for name, info, theirs, before, after in facts:

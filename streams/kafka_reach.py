@@ -46,7 +46,8 @@ def away(bootstrap: str, why: str) -> BrokerUnavailableError:
     """The error where no broker answers: the address, why, and what to do."""
     return BrokerUnavailableError(
         f"no Kafka broker answers at {bootstrap} ({why}):"
-        " start the embedded one with `hearthwatch local up`, or name yours with HEARTHWATCH_KAFKA_BOOTSTRAP"
+        " `hearthwatch up` starts an embedded one with all workers, `hearthwatch local up` the servers alone;"
+        " HEARTHWATCH_KAFKA_BOOTSTRAP names yours"
     )
 
 

@@ -76,7 +76,10 @@ def run_api(settings: Settings, *, ready: Callable[[str], None] = lambda url: No
 async def _run(settings: Settings, ready: Callable[[str], None]) -> None:
     if settings.tokens is None:
         raise SettingsError(
-            "HEARTHWATCH_TOKENS: got nothing; allowed: the path of a file, made by `hearthwatch token add`"
+            "HEARTHWATCH_TOKENS: got nothing; allowed: the path of a file of tokens. Choose one, and make a"
+            " first token:\n"
+            "  export HEARTHWATCH_TOKENS=~/hearthwatch-tokens.json\n"
+            "  hearthwatch token add anna --role community --community 420106003005"
         )
     book = TokenBook(settings.tokens)
     stop = asyncio.Event()

@@ -135,6 +135,19 @@ def main(args: list[str] | None = None) -> None:
     sys.exit(run(args))
 
 
+def _show(error: click.ClickException) -> None:
+    """As click does, but a faulty value without its ``Invalid value for '--seen'``."""
+    is_value = isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter)
+    if is_value and isinstance(error, click.BadParameter):
+        hint = error.param_hint
+        if hint is None and error.param is not None and error.ctx is not None:
+            hint = error.param.get_error_hint(error.ctx)
+        if hint is not None:
+            names = " / ".join([hint] if isinstance(hint, str) else hint).replace("'", "").strip("[]")
+            error = click.UsageError(f"{names}: {error.message}", error.ctx)
+    error.show()
+
+
 def run(args: list[str] | None = None) -> int:
     """Run the command line; return its exit status."""
     try:
@@ -145,7 +158,7 @@ def run(args: list[str] | None = None) -> int:
         click.echo("Interrupted.", err=True)
         return 130
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return 2 if isinstance(error, click.FileError) else error.exit_code
     except FileFaults as error:
         from hearthwatch.cli.faults import faults_text

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from hearthwatch.cli.options import Whole
 from hearthwatch.cli.worker import leave_with_parent, status_of
 from hearthwatch.logs import log_to_stderr
 from hearthwatch.settings import load_settings
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 @click.option("--host", metavar="HOST", help="Where to serve (otherwise HEARTHWATCH_API_HOST).")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=Whole(0, 65535),
     help="The port; 0 takes any free one (otherwise HEARTHWATCH_API_PORT).",
 )
 @click.option(
@@ -44,8 +45,17 @@ def api(host: str | None, port: int | None, tokens: Path | None, name: str | Non
         leave_with_parent()
     from hearthwatch.api.serve import run_api
 
+    # A server that does not answer at the start is told in one line, by us and not by its client.
+    clients = logging.getLogger("aiokafka")
+    if settings.log_level != "debug":
+        clients.setLevel(logging.CRITICAL)
+
+    def ready(url: str) -> None:
+        clients.setLevel(logging.NOTSET)
+        logger.info("the HTTP API is at %s", url)
+
     try:
-        run_api(settings, ready=lambda url: logger.info("the HTTP API is at %s", url))
+        run_api(settings, ready=ready)
     except HearthwatchError as error:
         if settings.log_format == "json":  # whoever collects lines of JSON needs a line
             logger.critical("%s", error, extra={"error": type(error).__name__})

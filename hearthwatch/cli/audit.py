@@ -12,6 +12,7 @@ from rich.table import Table
 
 from hearthwatch.audit_log import Recorded, is_wanted, read_audit
 from hearthwatch.cli.groups import Group
+from hearthwatch.cli.options import Whole
 from hearthwatch.connections import kafka_connection
 from hearthwatch.screen import wide_console
 from hearthwatch.settings import load_settings
@@ -32,9 +33,7 @@ def audit() -> None:
 @click.option("--case", metavar="ID", help="Only what was of this case.")
 @click.option("--actor", metavar="NAME", help="Only what this person or program did.")
 @click.option("--kind", type=click.Choice(["read", "change"]), help="Only reads, or only changes.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), default=100, show_default=True, help="The latest so many."
-)
+@click.option("--limit", type=Whole(min=1), default=100, show_default=True, help="The latest so many.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(
     household: str | None, case: str | None, actor: str | None, kind: str | None, limit: int, as_json: bool

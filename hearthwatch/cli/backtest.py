@@ -12,7 +12,7 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from hearthwatch.cli.options import parse_day
+from hearthwatch.cli.options import Whole, parse_day
 from hearthwatch.cli.output import Lines, keep_apart
 from rules.backtest import Backtest, Rejection, read_lines, uncollected
 from rules.backtest_jobs import ParallelBacktest
@@ -45,7 +45,7 @@ MOST_REJECTIONS_SHOWN = 20
 @click.option("--until", metavar="YYYY-MM-DD", help="Let days pass up to this one after the last event.")
 @click.option(
     "--jobs",
-    type=click.IntRange(1, 256),
+    type=Whole(1, 256),
     default=1,
     show_default=True,
     help="Evaluate on so many cores; all events are then held in memory, some 200 bytes each.",

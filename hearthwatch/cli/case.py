@@ -22,7 +22,7 @@ from hearthwatch.cli.case_words import WORDS, known, left_text, word
 from hearthwatch.cli.groups import Group
 from hearthwatch.cli.moments import local_text
 from hearthwatch.cli.on_record import entry, put_on_record
-from hearthwatch.cli.options import LANG
+from hearthwatch.cli.options import LANG, Whole
 from hearthwatch.desk import CaseLine, Desk
 from hearthwatch.running import in_force
 from hearthwatch.screen import wide_console
@@ -74,13 +74,13 @@ for command in (
 @click.option("--overdue/--in-time", default=None, help="Only what is late, or what is not.")
 @click.option(
     "--limit",
-    type=click.IntRange(1, 5000),
+    type=Whole(1, 5000),
     default=50,
     show_default=True,
     metavar="N",
     help="So many a page.",
 )
-@click.option("--page", type=click.IntRange(1), default=1, metavar="N", help="The next ones: 2, 3, ...")
+@click.option("--page", type=Whole(1), default=1, metavar="N", help="The next ones: 2, 3, ...")
 @LANG
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(

@@ -7,11 +7,12 @@ from typing import Any, get_args
 
 import click
 
+from casework.cases.book import Book
 from casework.cases.case import CloseCode, Outcome
 from casework.cases.commands import Finding
 from casework.cases.feedback import Refused, of_visit
 from hearthwatch.cli.case_options import CASE, NOTE, Acting, acting
-from hearthwatch.cli.case_send import book_in_force, send
+from hearthwatch.cli.case_send import book_here, held_to_catalog, send
 from hearthwatch.cli.case_words import known
 from streams.errors import InputError
 
@@ -66,7 +67,7 @@ def visit(
     """
     found = [_finding(*one) for one in findings]
     if found:
-        _check_findings(case, found)
+        held_to_catalog(lambda book: _check_findings(book, case, found))
     send(by, case, "visit", {"outcome": outcome, "findings": found, "note": note})
 
 
@@ -91,7 +92,7 @@ def assess(case: str, level: str, causes: tuple[str, ...], note: str | None, by:
 
     Goes back to the score; assessed again, it is revised.
     """
-    book = book_in_force()
+    book = book_here()
     known("level", level, book.difficulties)
     if book.assistance is not None:
         for cause in causes:
@@ -150,9 +151,7 @@ def close(
         if (value is not None) != (code == goes_with):
             raise click.UsageError(f"{option} goes with --code {goes_with}, and that needs it")
     if source is not None:
-        catalog = book_in_force().catalog
-        if catalog is not None:
-            known("department", source, catalog.departments)
+        held_to_catalog(lambda book: _known_department(book, source))
     told = {"code": code, "source": source, "duplicate_of": duplicate_of, "note": note}
     send(by, case, "close", told)
 
@@ -172,7 +171,7 @@ def known_measure(measure: str) -> None:
     Raises:
         InputError: it does not stand there.
     """
-    assistance = book_in_force().assistance
+    assistance = book_here().assistance
     if assistance is not None:
         known("measure", measure, assistance.measures)
 
@@ -189,11 +188,15 @@ def _finding(type: str, subject: str, text: str) -> dict[str, Any]:
     return {"type": type, "subject": subject, "data": data}
 
 
-def _check_findings(case: str, found: list[dict[str, Any]]) -> None:
-    book = book_in_force()
+def _known_department(book: Book, source: str) -> None:
+    if book.catalog is not None:
+        known("department", source, book.catalog.departments)
+
+
+def _check_findings(book: Book, case: str, found: list[dict[str, Any]]) -> None:
     if book.catalog is not None:
         for one in found:
-            known("type of event", one["type"], book.catalog.events)
+            known("type of event", one["type"], book.catalog.events, listed="`hearthwatch catalog list`")
     try:
         of_visit(case.rpartition("-")[0], tuple(Finding(**one) for one in found), case, 0, book)
     except Refused as refused:

@@ -8,10 +8,11 @@ from hearthwatch.cli.case_act import known_measure
 from hearthwatch.cli.case_options import CASE, NOTE, Acting, acting
 from hearthwatch.cli.case_send import send
 from hearthwatch.cli.groups import Group
+from hearthwatch.cli.options import Whole
 
 _MEASURE = click.argument("measure")
 _AMOUNT = click.option(
-    "--amount-yuan", type=click.IntRange(0, 10_000_000), metavar="N", help="How much, in whole yuan."
+    "--amount-yuan", type=Whole(0, 10_000_000), metavar="N", help="How much, in whole yuan."
 )
 
 

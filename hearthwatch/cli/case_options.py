@@ -14,6 +14,7 @@ import click
 from casework.alerts.alert import PREFIX
 from casework.cases.commands import Actor
 from casework.cases.transitions import COMMENTERS
+from hearthwatch.cli.options import Whole
 
 ROLES: Final = COMMENTERS
 """Who may send anything at all; the table of transitions says who sends what."""
@@ -67,9 +68,11 @@ def acting(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def called(
-        *args: Any, staff: str, role: Any, communities: tuple[str, ...], command_id: str | None,
-        seen: int | None, at: str | None, as_json: bool, **more: Any,
+        *args: Any, staff: str | None, role: Any, communities: tuple[str, ...] | None,
+        command_id: str | None, seen: int | None, at: str | None, as_json: bool, **more: Any,
     ) -> None:  # fmt: skip
+        if not staff or not role or not communities:
+            raise click.UsageError(_who_is_missing(staff, role, communities))
         if command_id is not None and seen is None:
             raise click.UsageError(
                 "--id goes with --seen: sent again, a command has to be the same in all, or it is another one"
@@ -82,21 +85,37 @@ def acting(command: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
+def _who_is_missing(staff: object, role: object, communities: object) -> str:
+    """All options of who acts that were not given, at once, and how to give them."""
+    given = (
+        ("--as STAFF", "HEARTHWATCH_STAFF", staff),
+        ("--role ROLE", "HEARTHWATCH_ROLE", role),
+        ("--communities CODES", "HEARTHWATCH_COMMUNITIES", communities),
+    )
+    lacks = [f"{option} (or {variable})" for option, variable, value in given if not value]
+    return (
+        f"who acts has to be said; missing: {', '.join(lacks)}\n"
+        "such as: --as anna --role community --communities 420106003005\n"
+        "or once for this terminal: export HEARTHWATCH_STAFF=anna HEARTHWATCH_ROLE=community"
+        " HEARTHWATCH_COMMUNITIES=420106003005"
+    )
+
+
 _OPTIONS: Final = (
     click.option(
-        "--as", "staff", metavar="STAFF", required=True, envvar="HEARTHWATCH_STAFF", show_envvar=True,
-        help="Who acts.",
+        "--as", "staff", metavar="STAFF", envvar="HEARTHWATCH_STAFF", show_envvar=True,
+        help="Who acts (needed).",
     ),
     click.option(
-        "--role", type=click.Choice(ROLES), required=True, envvar="HEARTHWATCH_ROLE", show_envvar=True,
-        help="As what.",
+        "--role", type=click.Choice(ROLES), envvar="HEARTHWATCH_ROLE", show_envvar=True,
+        help="As what (needed).",
     ),
     click.option(
-        "--communities", type=Codes(), metavar="CODES", required=True, envvar="HEARTHWATCH_COMMUNITIES",
-        show_envvar=True, help="Whose cases are theirs: codes of 12, 9 or 6 digits, with commas.",
+        "--communities", type=Codes(), metavar="CODES", envvar="HEARTHWATCH_COMMUNITIES",
+        show_envvar=True, help="Whose cases are theirs: codes of 12, 9 or 6 digits, with commas (needed).",
     ),
     click.option(
-        "--seen", type=click.IntRange(0), metavar="VERSION",
+        "--seen", type=Whole(0), metavar="VERSION",
         help="The version that was looked at; refused if the case has gone on since. Default: as it is now.",
     ),
     click.option(

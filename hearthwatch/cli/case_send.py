@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Callable
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -26,7 +27,8 @@ from hearthwatch.desk import Answer, CaseView, Desk
 from hearthwatch.running import in_force
 from hearthwatch.screen import printable
 from hearthwatch.settings import Settings, load_settings
-from streams.errors import InputError, PublishTimeoutError
+from hearthwatch.worker_config import catalog_and_policy
+from streams.errors import InputError, PublishTimeoutError, TransportError
 from streams.timestamps import format_timestamp, parse_timestamp
 
 #: How long an answer is waited for.
@@ -69,6 +71,50 @@ def book_in_force() -> Book:
     return casebook(settings, *activated(settings))
 
 
+def book_here() -> Book:
+    """The book without asking a broker: its words, and those of assistance, stand in the settings' files.
+
+    Raises:
+        InputError: a file is faulty.
+        TransportError: the files do not fit the settings' policy and catalogue, which may be older than what
+            is activated, and no broker answers.
+    """
+    settings = in_force(load_settings())
+    try:
+        return casebook(settings, *catalog_and_policy(settings))
+    except InputError:
+        return book_in_force()
+
+
+def held_to_catalog(check: Callable[[Book], None]) -> None:
+    """Check what the catalogue has words for: against the settings' one, and against the activated one.
+
+    What is activated decides. A fault that the settings' catalogue finds is told where no broker answers.
+
+    Raises:
+        InputError: what ``check`` found, or a faulty file.
+        TransportError: no broker answers.
+    """
+    found: InputError | None = None
+    settings = in_force(load_settings())
+    try:
+        book = casebook(settings, *catalog_and_policy(settings))
+    except InputError:
+        pass
+    else:
+        try:
+            check(book)
+        except InputError as error:
+            found = error
+    try:
+        book = book_in_force()
+    except TransportError:
+        if found is not None:
+            raise found from None
+        raise
+    check(book)
+
+
 def send(by: Acting, case: str, command: str, data: dict[str, Any]) -> None:
     """Send a command, print what came of it, and leave with 1 if it was refused.
 
@@ -80,19 +126,28 @@ def send(by: Acting, case: str, command: str, data: dict[str, Any]) -> None:
         TransportError: a server does not answer, or no answer came in time.
     """
     settings = in_force(load_settings())
-    _, policy = activated(settings)
-    zone = ZoneInfo(policy.timezone)
     given = {
         name: value
         for name, value in data.items()
         if value is not None and value is not False and value not in ([], "")
     }
+    # What was typed is checked before anybody is asked; only the zone of --at has to be.
     draft = Command(
-        by.id, "", case, command, by.seen or 0, by.actor, time=_when(by, settings, zone), data=given
+        by.id,
+        "",
+        case,
+        command,
+        by.seen or 0,
+        by.actor,
+        time=_when(by, settings, ZoneInfo("UTC")),
+        data=given,
     )
     fault = read_data(draft)
     if isinstance(fault, str):
         raise InputError(_by_option(fault))
+    _, policy = activated(settings)
+    zone = ZoneInfo(policy.timezone)
+    draft = msgspec.structs.replace(draft, time=_when(by, settings, zone))
     answered, after = asyncio.run(_sent(settings, draft, by.seen))
     if by.as_json:
         click.echo(msgspec.json.encode(answered))

@@ -119,8 +119,11 @@ def left_text(due: int, now: int, language: Language) -> str:
     return f"{count} {unit} late" if is_late else f"in {count} {unit}"
 
 
-def known(what: str, name: str, words: Iterable[str]) -> str:
+def known(what: str, name: str, words: Iterable[str], *, listed: str = "") -> str:
     """A word of a catalogue, as it was typed.
+
+    Args:
+        listed: what to type to see all of them, where they are many.
 
     Raises:
         InputError: there is none; it names the nearest, and all where they are not too many.
@@ -131,4 +134,6 @@ def known(what: str, name: str, words: Iterable[str]) -> str:
     hint = suggest(name, among)
     if "one of:" not in hint and len(among) <= _MOST:
         hint = f"{hint} one of: {', '.join(among)}".strip()
+    elif listed and "one of:" not in hint:
+        hint = f"{hint} {listed} has them all".strip()
     raise InputError(f"unknown {what} `{name}`: {hint}")

@@ -19,7 +19,7 @@ from hearthwatch.activated import activated
 from hearthwatch.casework_files import casebook as read_casebook
 from hearthwatch.cli.faults import read_or_leave
 from hearthwatch.cli.groups import Group
-from hearthwatch.cli.options import check_code
+from hearthwatch.cli.options import Whole, check_code
 from hearthwatch.connections import kafka_arguments
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
@@ -71,7 +71,7 @@ def check(file: Path | None, as_json: bool) -> None:
 @click.option(
     "--community", metavar="CODE", default="", help="Only a community, street or district (12, 9, 6 digits)."
 )
-@click.option("--days", type=click.IntRange(1), metavar="N", help="Only the next N days with work.")
+@click.option("--days", type=Whole(1), metavar="N", help="Only the next N days with work.")
 @_JSON
 def list_(community: str, days: int | None, as_json: bool) -> None:
     """Show what waits from a go-live: by community and day, the most urgent first, at the book's pace.

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hearthwatch.cli.groups import Group
+from hearthwatch.cli.options import Whole
 from hearthwatch.connections import kafka_connection
 from hearthwatch.screen import printable
 from hearthwatch.settings import load_settings
@@ -30,7 +31,7 @@ def deadletters() -> None:
     "list",
     epilog="Example: hearthwatch deadletters list --reason bad-data --last 20",
 )
-@click.option("--last", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+@click.option("--last", type=Whole(min=1), default=50, show_default=True, help="At most so many.")
 @click.option("--all", "everything", is_flag=True, help="All that the topic holds, oldest first.")
 @click.option("--reason", help="Only those with this reason, such as bad-data or internal-error.")
 @click.option("--topic", help="Only those that came from this topic, such as life.health.")
@@ -59,7 +60,7 @@ def list_(
 )
 @click.option("--reason", default=INTERNAL_ERROR, show_default=True, help="Those with this reason.")
 @click.option("--topic", help="Only those that came from this topic, such as life.health.")
-@click.option("--last", type=click.IntRange(min=1), help="At most so many, the newest; by default all.")
+@click.option("--last", type=Whole(min=1), help="At most so many, the newest; by default all.")
 @click.option("--dry-run", is_flag=True, help="Only say which.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_context

@@ -25,6 +25,7 @@ from deploy.local import jars
 from deploy.local.stack import Progress as Report
 from deploy.local.stack import ServerStatus, as_json
 from hearthwatch.cli.groups import Group
+from hearthwatch.cli.options import Whole
 from hearthwatch.connections import local_stack
 from hearthwatch.settings import load_settings
 
@@ -87,7 +88,7 @@ def status(as_json_: bool) -> None:
 @click.option(
     "-n",
     "--lines",
-    type=click.IntRange(0),
+    type=Whole(0),
     default=40,
     show_default=True,
     help="How many lines to begin with.",

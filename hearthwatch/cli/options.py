@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -10,6 +10,25 @@ from casework.alerts.alert import PREFIX
 from rules.calendar import day_from_text
 from streams.errors import InputError
 from streams.timestamps import is_date
+
+
+class Whole(click.IntRange):
+    """A whole number in a range; says so in plain words where it is none."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See :class:`click.IntRange`."""
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"`{value}` is no whole number", param, ctx)
+        least, most = self.min, self.max
+        if (least is not None and number < least) or (most is not None and number > most):
+            up_to = "" if most is None else f" to {most:.0f}"
+            self.fail(f"{number} is out of range: expected a whole number from {least}{up_to}", param, ctx)
+        return number
+
 
 LANG: Final = click.option(
     "--lang", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language."

@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from hearthwatch.cli.options import Whole
 from hearthwatch.cli.worker import CASE_STAGES, STAGES
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
@@ -32,7 +33,7 @@ Tell = Callable[[str, int, int], None]
 @click.option("--stage", type=click.Choice(STAGES + CASE_STAGES), help="Only this stage (otherwise all).")
 @click.option(
     "--partition",
-    type=click.IntRange(0),
+    type=Whole(0),
     help="This partition of --stage, also where Redis has it (otherwise: what Redis has lost).",
 )
 @click.option("--from-log", is_flag=True, help="Pass snapshots over and replay the whole log.")

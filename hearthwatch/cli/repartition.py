@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hearthwatch.cli.options import Whole
 from hearthwatch.cli.rebuild import Tell, as_made, shown
 from hearthwatch.connections import kafka_connection
 from hearthwatch.run_folder import RunFolder
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
 @click.command(
     epilog="Example: hearthwatch down --keep-servers && hearthwatch repartition --household 24 --yes"
 )
-@click.option(
-    "--household", "households", type=click.IntRange(1, 1_000), help="Partitions of household.facts."
-)
-@click.option("--person", "persons", type=click.IntRange(1, 1_000), help="Partitions of person.events.")
+@click.option("--household", "households", type=Whole(1, 1_000), help="Partitions of household.facts.")
+@click.option("--person", "persons", type=Whole(1, 1_000), help="Partitions of person.events.")
 @click.option("--yes", is_flag=True, help="Do not ask: the old log of the households is deleted.")
 def repartition(households: int | None, persons: int | None, yes: bool) -> None:
     """Give household.facts or person.events another number of partitions, and each key its place there.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import textwrap
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,8 +67,7 @@ def check(context: click.Context, file: Path, secrets: bool, as_json: bool) -> N
             f"{file}: good. Routes {read.id}, version {read.version}: {len(read.teams)} teams, "
             f"{len(read.members)} members, {len(read.channels)} channels."
         )
-        for one in lacks:
-            click.echo(one, err=True)
+        _say_missing(lacks)
     if lacks:
         context.exit(1)
 
@@ -103,12 +103,14 @@ def who(community: str, file: Path | None, at: str | None, as_json: bool) -> Non
         for team in read.upwards(read.team_of(None if community == NOBODY else community))
     ]
     is_assumed = read.workdays.is_workday(day)[1]
+    is_served = teams[0]["team"] != read.desk
     if as_json:
         found = {
             "community": None if community == NOBODY else community,
             "at": local.isoformat(),
             "day": day_kind(day, read.workdays),
             "day_is_assumed": is_assumed,
+            "is_served": is_served,
             "teams": teams,
         }
         click.echo(json.dumps(found, ensure_ascii=False, indent=2))
@@ -116,7 +118,11 @@ def who(community: str, file: Path | None, at: str | None, as_json: bool) -> Non
     kind = {"work": "a working day", "rest": "a day of rest", "holiday": "a holiday"}[
         day_kind(day, read.workdays)
     ]
-    click.echo(f"{community} at {local:%Y-%m-%d %H:%M} ({kind}{', assumed' if is_assumed else ''}):")
+    whose = "a household without a community" if community == NOBODY else community
+    zone = getattr(read.zone, "key", str(read.zone))
+    click.echo(f"{whose} at {local:%Y-%m-%d %H:%M} in {zone} ({kind}{', assumed' if is_assumed else ''}):")
+    if community != NOBODY and not is_served:
+        click.echo("No team below the district is for it: its cases go to the district's desk.")
     for number, team in enumerate(teams, start=1):
         click.echo(f"{number}. {team['team']} ({team['tier']}): {_told(team)}")
     if is_assumed:
@@ -147,7 +153,17 @@ def _told(team: dict[str, Any]) -> str:
     ]
     if team["shared"]:
         parts.append(f"all in {', '.join(team['shared'])}")
-    return "; ".join(parts) or "nobody"
+    return "; ".join(parts) or "nobody is on call then"
+
+
+def _say_missing(lacks: list[str]) -> None:
+    """What the environment lacks: one in full, of the others only the names."""
+    for one in lacks[:1]:
+        click.echo(one, err=True)
+    if names := [one.partition(" ")[0] for one in lacks[1:]]:
+        click.echo(f"and {len(names)} more in the same way:", err=True)
+        told = ", ".join(names)
+        click.echo(textwrap.fill(told, 100, initial_indent="  ", subsequent_indent="  "), err=True)
 
 
 def _instant(text: str | None, read: Routes) -> int:

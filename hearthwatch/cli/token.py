@@ -12,6 +12,7 @@ from rich.table import Table
 
 from casework.cases.commands import Role
 from hearthwatch.cli.groups import Group
+from hearthwatch.cli.options import Whole
 from hearthwatch.screen import wide_console
 from hearthwatch.settings import load_settings
 from hearthwatch.tokens import Token, add_token, read_tokens, revoke_token
@@ -54,7 +55,7 @@ def token() -> None:
 )
 @click.option(
     "--days",
-    type=click.IntRange(1, 3650),
+    type=Whole(1, 3650),
     default=90,
     show_default=True,
     help="How long it opens.",
@@ -116,7 +117,10 @@ def revoke(id: str, file: Path | None, as_json: bool) -> None:
 def _file(given: Path | None) -> Path:
     path = given or load_settings().tokens
     if path is None:
-        raise InputError("no token file: name one with --file or HEARTHWATCH_TOKENS")
+        raise InputError(
+            "no token file: name one with --file or HEARTHWATCH_TOKENS, such as: export"
+            " HEARTHWATCH_TOKENS=~/hearthwatch-tokens.json"
+        )
     return path.expanduser().absolute()
 
 

@@ -18,6 +18,7 @@ import psutil
 from casework.alerts.routes_file import read_routes
 from deploy.local import free_ports
 from deploy.local.prometheus import Prometheus
+from hearthwatch.before_start import check_files
 from hearthwatch.casework_files import casebook_or_why, unset_addresses
 from hearthwatch.cli.local import reporting
 from hearthwatch.cli.worker import CASE_STAGES, STAGES, metrics_port_of
@@ -85,12 +86,14 @@ def up(
     dispatch tells people, where HEARTHWATCH_ROUTES says whom. The embedded Kafka and Valkey are started
     unless the settings name others. A worker or an embedded server that dies is started again. Ctrl-C,
     SIGTERM and `hearthwatch down` let every worker finish what it has begun; embedded servers that this
-    command started are stopped too. The catalogue and the policy of the first start are activated; later the
-    data goes by what is activated, and `hearthwatch policy activate` changes that.
+    command started are stopped too. All files are checked first: with a faulty one nothing starts. The
+    catalogue and the policy of the first start are activated; later the data goes by what is activated, and
+    `hearthwatch policy activate` changes that.
     """
     settings = load_settings(catalog=catalog, policy=policy, clock=clock)
     counts = counts_of(scale)
-    files = catalog_and_policy(settings)
+    # Everything that was written by hand is checked before anything runs: a fault leaves nothing behind.
+    files = catalog_and_policy(settings) if as_detached else check_files(settings)
     signal.signal(signal.SIGTERM, _interrupt)  # until the supervisor takes signals over
     folder = RunFolder(settings.data_dir)
     lock = folder.lock()

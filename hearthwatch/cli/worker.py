@@ -10,6 +10,7 @@ from typing import Literal
 
 import click
 
+from hearthwatch.cli.options import Whole
 from hearthwatch.logs import log_to_stderr
 from hearthwatch.settings import Settings, load_settings
 from hearthwatch.worker_config import worker_config
@@ -35,7 +36,7 @@ CASE_STAGES = ("forward", "cases", "dispatch")
 )
 @click.option(
     "--metrics-port",
-    type=click.IntRange(0, 65535),
+    type=Whole(0, 65535),
     help="Where metrics are served; 0 takes any free port (otherwise HEARTHWATCH_<STAGE>_METRICS_PORT).",
 )
 @click.option("--supervised", is_flag=True, hidden=True, help="Leave when standard input ends.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from deploy.local import free_ports
 from hearthwatch.settings import load_settings
-from tests.bad_input.running import Program
+from tests.bad_input.running import Program, settings_file
 
 PACKAGED = load_settings()
 STORIES = Path(__file__).parents[2] / "examples" / "stories"
@@ -197,6 +199,106 @@ def test_a_broker_that_is_not_there_is_one_clear_line(unstarted: Program, comman
     assert "127.0.0.1:1" in lines[0]
     assert "`hearthwatch local up`" in lines[0]
     assert events.read_bytes() == b'{"source":"/wuchang/health"}\n'
+
+
+# -- before anything is started, or anybody is asked ------------------------------------------------------
+def test_up_checks_every_file_and_starts_nothing(tmp_path: Path) -> None:
+    kafka, controller, valkey = free_ports(3)
+    routes, book, tokens = (tmp_path / name for name in ("routes.yaml", "book.yaml", "tokens.json"))
+    config = settings_file(
+        tmp_path,
+        data_dir=str(tmp_path / "data"),
+        kafka_port=kafka,
+        kafka_controller_port=controller,
+        valkey_port=valkey,
+        routes=str(routes),
+        casebook=str(book),
+    )
+    program = Program(tmp_path, config)
+    routes.write_text("routes: x\nversion: 1\nchanels: {}\n", "utf-8")
+    book.write_text("casework: x\n", "utf-8")
+    done = program.run("up", "--detach")
+    assert done.returncode == 2
+    assert "routes.yaml:3:1: " in done.stderr
+    assert "book.yaml:1:1: " in done.stderr
+    assert "Traceback" not in done.stderr
+    status = program.run("local", "status", "--json")
+    assert {one["state"] for one in json.loads(status.stdout)["servers"].values()} == {"stopped"}
+    assert list((tmp_path / "data").glob("**/*.log")) == []
+    tokens.write_text("{}", "utf-8")
+    with config.open("a") as file:
+        file.write(f'tokens = "{tokens}"\n')
+    done = program.run("up", "--detach")
+    assert done.returncode == 2
+    assert f"{tokens}: is no token file" in done.stderr
+    assert "routes.yaml:3:1: " in done.stderr
+
+
+_ANNA = ("--as", "anna", "--role", "community", "--communities", "420106003005")
+
+
+@pytest.mark.parametrize(
+    ("command", "fault"),
+    [
+        (("assist", "propose", "H-1-1", "dibau"), "unknown measure `dibau`: did you mean `dibao`?"),
+        (("assess", "H-1-1", "--level", "sever"), "unknown level `sever`: did you mean `severe`?"),
+        (("assess", "H-1-1", "--level", "severe", "--cause", "ilness"), "unknown cause `ilness`: did"),
+        (("refer", "H-1-1", "--to", "union", "--measure", "dibau"), "unknown measure `dibau`"),
+        (("close", "H-1-1", "--code", "data-wrong", "--source", "helth"), "unknown department `helth`"),
+        (
+            ("visit", "H-1-1", "--outcome", "met", "--finding", "x", "person/P", "{}"),
+            "unknown type of event `x`: `hearthwatch catalog list` has them all",
+        ),
+        (
+            ("visit", "H-1-1", "--outcome", "met", "--finding", "income.earnings.assessed", "person/P",
+             '{"monthly_yuan": -1}'),
+            "--finding: $.data.monthly_yuan: expected",
+        ),
+        (("refer", "H-1-1", "--to", "The Union"), "--to: "),
+        (("ack", "H-1-1", "--at", "yesterday"), "--at is for `clock: log`"),
+    ],
+    ids=lambda one: " ".join(one)[:40] if isinstance(one, tuple) else "",
+)  # fmt: skip
+def test_what_is_typed_about_a_case_is_checked_without_a_broker(
+    unstarted: Program, command: tuple[str, ...], fault: str
+) -> None:
+    done = unstarted.run("case", *command, *_ANNA)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith(fault)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_is_right_about_a_case_needs_a_broker(unstarted: Program) -> None:
+    done = unstarted.run("case", "assist", "propose", "H-1-1", "dibao", *_ANNA)
+    assert done.returncode == 3
+    assert "127.0.0.1:1" in done.stderr
+
+
+def test_all_that_is_missing_of_who_acts_is_told_at_once(unstarted: Program) -> None:
+    done = unstarted.run("case", "ack", "H-1-1", "--role", "community")
+    assert done.returncode == 2
+    assert "missing: --as STAFF (or HEARTHWATCH_STAFF), --communities CODES (or HEARTH" in done.stderr
+    assert "--as anna --role community --communities 420106003005" in done.stderr
+    assert done.stderr.count("Error:") == 1
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_api_without_a_broker_says_so_in_one_line(unstarted: Program, form: str) -> None:
+    tokens = unstarted.folder / "tokens.json"
+    with unstarted.config.open("a") as file:
+        file.write(f'tokens = "{tokens}"\napi_port = 0\nlog_format = "{form}"\n')
+    unstarted.good("token", "add", "a", "--role", "auditor", "--community", "420106")
+    done = unstarted.run("api")
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "no Kafka broker answers at 127.0.0.1:1" in done.stderr
+
+
+def test_the_api_without_tokens_says_how_a_first_one_is_made(unstarted: Program) -> None:
+    done = unstarted.run("api")
+    assert done.returncode == 2
+    assert "export HEARTHWATCH_TOKENS=" in done.stderr
+    assert "hearthwatch token add " in done.stderr
 
 
 def _more(command: str) -> list[str]:

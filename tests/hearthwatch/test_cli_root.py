@@ -134,6 +134,23 @@ def test_a_wrong_command_line_is_bad_input(arguments: list[str], capsys: pytest.
     assert "No such" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["case", "ack", "H-1-1", "--seen", "x"], "Error: --seen: `x` is no whole number\n"),
+        (["token", "add", "a", "--role", "policy", "--days", "0"],
+         "Error: --days: 0 is out of range: expected a whole number from 1 to 3650\n"),
+        (["local", "logs", "redis"], "Error: kafka|valkey: 'redis' is not one of 'kafka', 'valkey'.\n"),
+        (["up", "--scale", "x=2"], "Error: --scale: 'x=2': expected STAGE=N, such as household=2\n"),
+    ],
+)  # fmt: skip
+def test_a_faulty_value_is_told_by_its_option(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(arguments) == 2
+    assert capsys.readouterr().err.endswith(told)
+
+
 def test_a_command_whose_module_is_not_there_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(cli.COMMANDS, "later", "hearthwatch.cli.later:later")
     assert cli.run(["later"]) == 2

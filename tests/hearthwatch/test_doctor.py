@@ -67,7 +67,7 @@ def test_a_sound_chain_is_all_ok_once_topics_are_there(
     findings = diagnose(capsys, 0)
     assert [one.check for one in findings if one.status != "ok" and one.check != "disk"] == []
     assert [one.check for one in findings] == [
-        "settings", "disk", "catalog", "policy", "casework", "casework", "kafka", "topics", "clock", "redis",
+        "settings", "disk", "catalog", "policy", "casework", "routes", "kafka", "topics", "clock", "redis",
         "clock",
     ]  # fmt: skip
     assert "noeviction" not in only(findings, "redis").message
@@ -111,7 +111,7 @@ def test_more_copies_than_brokers(
 def test_nothing_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without servers: each is named with the command that starts it, and the rest is still checked."""
+    """Without servers: each is named once with what starts it, and the rest is still checked."""
     kafka, controller, valkey = free_ports(3)
     monkeypatch.setenv("HEARTHWATCH_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("HEARTHWATCH_KAFKA_PORT", str(kafka))
@@ -120,8 +120,9 @@ def test_nothing_is_there(
     monkeypatch.setattr(checks, "_TIMEOUT_SECONDS", 0.5)
     findings = diagnose(capsys, 1)
     failed = [one for one in findings if one.status == "fail"]
-    assert [one.check for one in failed] == ["stack", "stack", "kafka", "redis"]
-    assert {one.fix for one in failed} == {"`hearthwatch local up` starts it"}
+    assert [one.check for one in failed] == ["stack", "stack"]
+    assert {one.fix for one in failed} == {checks.START}
+    assert not [one for one in findings if one.check in ("kafka", "redis")]
     assert only(findings, "policy").status == "ok"
     assert all("\n" not in one.message for one in failed)
 
@@ -144,7 +145,7 @@ def test_faults_of_catalogue_and_policy_are_told_with_their_places(
 def test_faults_of_the_files_of_casework_are_told(
     on_stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (quiet,) = [one for one in diagnose(capsys, 0) if one.check == "casework" and one.status != "ok"]
+    (quiet,) = [one for one in diagnose(capsys, 0) if one.check == "routes"]
     assert (quiet.status, quiet.fix) == ("warn", "name them in HEARTHWATCH_ROUTES")
     book = on_stack / "book.yaml"
     book.write_text("casework: x\n")
@@ -154,7 +155,8 @@ def test_faults_of_the_files_of_casework_are_told(
     assert fault.message.startswith(f"{book}:1:1: ")
     monkeypatch.delenv("HEARTHWATCH_CASEBOOK")
     monkeypatch.setenv("HEARTHWATCH_ROUTES", str(book))
-    assert [one.status for one in diagnose(capsys, 1) if one.check == "casework"] == ["ok", "fail"]
+    findings = diagnose(capsys, 1)
+    assert (only(findings, "casework").status, only(findings, "routes").status) == ("ok", "fail")
 
 
 def test_addresses_that_are_not_set_are_a_warning_that_shows_none(
@@ -172,7 +174,7 @@ def test_addresses_that_are_not_set_are_a_warning_that_shows_none(
     for told in others:
         monkeypatch.setenv(told.split()[0], "an address")
     (found,) = [one for one in check_casework(settings, catalog) if one.status != "ok"]
-    assert (found.check, found.status) == ("casework", "warn")
+    assert (found.check, found.status) == ("routes", "warn")
     assert found.message.splitlines()[1:] == [last]
     assert "an address" not in found.message + found.fix
     monkeypatch.setenv(last.split()[0], "an address")
