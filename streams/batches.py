@@ -36,6 +36,9 @@ logger = logging.getLogger(__name__)
 SMALL_FETCH: Final = 1_000
 #: How long a batch may be worked on before the next one is asked for all the same.
 PATIENCE_SECONDS: Final = 10.0
+#: How often topics are looked up. A broker that has just been restarted may leave some out: a group that is
+#: assigned its partitions in that moment has none of them until the next look, which makes it assign them anew.
+METADATA_SECONDS: Final = 10
 
 
 class Untouched(Codec):
@@ -116,6 +119,7 @@ class Fetching(OneLoopConsumer):
             "session_timeout_ms": int(conf.broker_session_timeout * 1000),
             "rebalance_timeout_ms": int(conf.broker_rebalance_timeout * 1000),
             "heartbeat_interval_ms": int(conf.broker_heartbeat_interval * 1000),
+            "metadata_max_age_ms": METADATA_SECONDS * 1000,
             "isolation_level": "read_uncommitted",
             **self.app.kafka_options,
             **self.app.consumer_options,

@@ -149,6 +149,23 @@ async def test_a_topics_beginning_may_be_gone(rig: Rig) -> None:
     assert worker.engine.consumer.offset_gaps == 1
 
 
+async def test_a_topic_that_the_broker_did_not_know_of_at_the_assignment_is_found(rig: Rig) -> None:
+    """A broker that has just been restarted may leave a topic out: its partitions must not wait for minutes."""
+    rig.topics({"out": 3, "deadletters": 1})
+    worker, signals = rig.worker(Counting())
+    await worker.start()
+    subscription = worker.engine.consumer._thread._ensure_consumer()._subscription
+    if subscription.subscription.assignment is None:
+        await asyncio.wait_for(subscription.wait_for_assignment(), DEADLINE)
+    assert not subscription.assigned_partitions()
+    rig.topics({"in": 2})
+    sent = numbered(100)
+    await rig.send("in", sent)
+    await signals.wait("claimed", timeout=DEADLINE)
+    await rig.through("counting", "in", signals)
+    await agrees(rig, sent)
+
+
 @pytest.mark.parametrize("partitions", [1, 12])
 async def test_one_message_stands_for_one_fetch(rig: Rig, partitions: int) -> None:
     """All partitions of a fetch travel together, so that many partitions do not mean many messages."""
