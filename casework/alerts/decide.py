@@ -18,7 +18,7 @@ from casework.alerts.intents import Input, Intent, Result, Send, Silenced
 from casework.alerts.routes import Routes, Team
 from casework.alerts.silences import Silence
 from casework.alerts.state import Group, State, Waiting
-from casework.alerts.waiting import Turn, drop, group_due, held, put
+from casework.alerts.waiting import Turn, drop, held, put
 from streams.timestamps import MINUTE
 
 _MOVES: Final = ("moved-in", "moved-out")
@@ -51,7 +51,7 @@ def decide(
         _alert(turn, input)
     elif isinstance(input, Resolve):
         if input.case in state.cases:
-            drop(turn, lambda alert: alert.case == input.case, "resolved")
+            drop(turn, input.case, "resolved")
     elif isinstance(input, Result):
         settle_result(turn, input)
     elif isinstance(input, Silenced):
@@ -88,11 +88,11 @@ def _add(turn: Turn, alert: Alert, team: Team) -> None:
 
     def is_older(other: Alert) -> bool:
         are_both_moves = alert.kind in _MOVES and other.kind in _MOVES
-        return other.case == alert.case and other.id != alert.id and not are_both_moves
+        return other.id != alert.id and not are_both_moves
 
     # Most alerts are the first of their case: then nothing has to be looked through.
     if turn.state.cases.pop(alert.case, None) is not None:
-        drop(turn, is_older, "replaced", team=team.id, by=alert.id)
+        drop(turn, alert.case, "replaced", is_meant=is_older, team=team.id, by=alert.id)
     turn.state.cases[alert.case] = turn.now
     put(turn, alert, team)
 
@@ -102,20 +102,18 @@ def _silence(turn: Turn, silence: Silence) -> None:
     turn.state.silences = [one for one in turn.state.silences if one.id != silence.id]
     if silence.ends > turn.now:
         turn.state.silences.append(silence)
-    for group in turn.state.groups.values():
-        changed = False
+    for key, group in turn.state.groups.items():
         for one in group.waiting:
             if one.silence == silence.id:
                 one.until = max(turn.now, silence.ends)
-                changed = True
-        if changed:
-            group.due = group_due(turn.routes, group, turn.team(group.team).timing)
+                turn.changed[key] = group
 
 
 def _run_due(turn: Turn) -> None:
     """Do all that is due."""
     state = turn.state
     for _ in range(_MOST_PASSES):
+        turn.settle()
         for group in [one for one in state.groups.values() if one.due <= turn.now]:
             _flush(turn, group)
         for digest in [one for one in state.digests.values() if one.due <= turn.now]:
@@ -124,6 +122,7 @@ def _run_due(turn: Turn) -> None:
                 make_digest(turn, digest)
         for message in [one for one in state.messages.values() if one.due <= turn.now]:
             retry(turn, message)
+        turn.settle()
         if all(due > turn.now for due in state.dues()):
             return
 
@@ -147,7 +146,7 @@ def _flush(turn: Turn, group: Group) -> None:
     if goes:
         group.last = turn.now
     again = _repeats(turn, group, team)
-    group.due = group_due(turn.routes, group, team.timing)
+    turn.changed[f"{group.team}/{group.community}"] = group
     if goes:
         make(turn, team, "alerts", goes)
     if again:
@@ -182,9 +181,11 @@ def _forget(turn: Turn) -> None:
         oldest = oldest[: max(0, len(state.seen) - _LEAST_SEEN)]
     for id_ in oldest:
         del state.seen[id_]
-    for case in _older(state.cases, now - turn.routes.remember):
+    expired = _older(state.cases, now - turn.routes.remember)
+    held_cases = state.held_cases() if expired else set()
+    for case in expired:
         del state.cases[case]
-        if state.holds(case):  # a silence, or an outage of days
+        if case in held_cases:  # a silence, or an outage of days
             state.cases[case] = now
     state.silences = [one for one in state.silences if one.ends > now]
     for key, group in list(state.groups.items()):

@@ -13,7 +13,7 @@ from casework.alerts.intents import MessageKind, Result, Send
 from casework.alerts.rate import backoff, free_at, take
 from casework.alerts.routes import Channel, Team
 from casework.alerts.state import NEVER, UNANSWERED, Digest, Message, Told
-from casework.alerts.waiting import Turn, group_due, group_of, held, put, take_out
+from casework.alerts.waiting import Turn, group_for, held, put, take_out
 from streams.timestamps import MINUTE, SECOND
 
 _GRACE = 2 * MINUTE
@@ -26,6 +26,8 @@ def make(turn: Turn, team: Team, kind: MessageKind, alerts: list[Alert], channel
     message = Message(f"{alerts[0].id}#{turn.state.made}", team.id, kind, alerts)
     message.crew = [member.id for member in turn.routes.on_call(team, turn.now)]
     turn.state.messages[message.id] = message
+    for alert in alerts:
+        turn.state.places.messages.setdefault(alert.case, set()).add(message.id)
     if channel is None:
         _by_next(turn, message, team, 0)
         return
@@ -103,7 +105,10 @@ def digest_due(turn: Turn, digest: Digest) -> int:
     if channel is None:
         return turn.now
     free = free_at(turn.state.rates.get(channel.id, 0), channel.rate, 1)
-    is_urgent = any(turn.routes.is_urgent(alert.level) for alert in digest.alerts)
+    key = f"{digest.team}/{digest.channel}"
+    if key not in turn.levels:
+        turn.levels[key] = {alert.level for alert in digest.alerts}
+    is_urgent = any(turn.routes.is_urgent(level) for level in turn.levels[key])
     after = digest.last + channel.rate.digest if digest.last >= 0 and not is_urgent else 0
     return max(free, after, turn.now)
 
@@ -119,6 +124,7 @@ def make_digest(turn: Turn, digest: Digest) -> None:
             alerts.append(alert)
     digest.alerts = []
     digest.due = NEVER
+    turn.levels.pop(f"{digest.team}/{digest.channel}", None)
     if not alerts:
         return
     if channel is None or channel.id not in team.channels:
@@ -235,9 +241,8 @@ def _told(turn: Turn, message: Message) -> None:
         # To say that a family moved away asks for nothing.
         is_done = message.kind == "repeat" or alert.id in message.over or alert.kind == "moved-out"
         if not is_done and team.timing.repeats:
-            group = group_of(turn.state, team, alert.community)
+            group = group_for(turn, team, alert)
             group.told.append(Told(alert, turn.now + team.timing.repeat_interval, team.timing.repeats))
-            group.due = group_due(turn.routes, group, team.timing)
 
 
 def _to_digest(turn: Turn, message: Message, channel: Channel) -> None:
@@ -247,7 +252,10 @@ def _to_digest(turn: Turn, message: Message, channel: Channel) -> None:
     key = f"{message.team}/{channel.id}"
     digest = turn.state.digests.setdefault(key, Digest(message.team, channel.id))
     digest.alerts += message.alerts
+    if key in turn.levels:
+        turn.levels[key].update(alert.level for alert in message.alerts)
     for alert in message.alerts:
+        turn.state.places.digests.setdefault(alert.case, set()).add(key)
         turn.ended("digested", alert, message.team, channel=channel.id)
     digest.due = digest_due(turn, digest)
 

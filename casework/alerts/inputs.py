@@ -19,7 +19,7 @@ from casework.alerts.routes import Routes
 from casework.alerts.silences import Silence, check_silence
 from casework.alerts.state import State, next_due
 from streams.errors import InputError
-from streams.timestamps import SECOND
+from streams.timestamps import HOUR, SECOND
 
 Clock = Literal["wall", "log"]
 
@@ -32,6 +32,8 @@ AHEAD: Final = 5 * SECOND
 """So far a tick may be ahead of the broker's clock: a worker's wrong clock must not move a district's."""
 
 _MOST_WAKES: Final = 100_000
+"""Between two records, in simulated time. A hundred thousand families who are told again one by one; beyond
+that it is more likely that something falls due without an end."""
 
 
 class Due(msgspec.Struct, frozen=True, array_like=True):
@@ -151,6 +153,12 @@ def fold(
 
     Args:
         at: of the record, in microseconds since 1970.
+
+    Raises:
+        InputError: in ``clock: log``, so much fell due since the record before that it would not end. The
+            state that was given has changed by then and is of no use. Who folds a log
+            (``agents.dispatch``) sets the record aside as a dead letter and goes on from the state before
+            it, so the partition does not stop; in ``clock: wall`` this does not happen.
     """
     given: Input
     if isinstance(record, RoutesInForce):
@@ -163,12 +171,20 @@ def fold(
     if clock == "wall":
         return decide(state, given, at, routes)
     intents: list[Intent] = []
+    first = next_due(state)
     before = -1
-    for _ in range(_MOST_WAKES):
-        due = next_due(state)
-        if due > at or due == before:
-            break
+    wakes = 0
+    # What is still due at an instant after all was done there is done with the record itself.
+    while before != (due := next_due(state)) <= at:
+        if wakes == _MOST_WAKES:
+            raise InputError(
+                f"more than {_MOST_WAKES:,} times something fell due in the {(at - first) // HOUR:,} hours"
+                " before this record: let time pass in smaller steps (`hearthwatch tick --until DATE`), then"
+                " put the record back (`hearthwatch deadletters requeue`); if it stays so, an interval of the"
+                " routes (`repeat_interval`, `group_interval`) is far too short"
+            )
         before = due
+        wakes += 1
         state, some = decide(state, Wake(), due, routes, waits=True)
         intents += some
     state, some = decide(state, given, at, routes, waits=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -41,6 +42,37 @@ class Silence(msgspec.Struct, frozen=True, array_like=True):
             and (not self.levels or alert.level in self.levels)
             and (not self.household or alert.household == self.household)
         )
+
+
+class Holding:
+    """The silences that hold at an instant, by what they name: so that an alert is not compared with each.
+
+    Args:
+        at: microseconds since 1970.
+    """
+
+    def __init__(self, silences: Iterable[Silence], at: int) -> None:
+        self._at = at
+        self._by_household: dict[str, list[tuple[int, Silence]]] = {}
+        self._by_community: dict[str, list[tuple[int, Silence]]] = {}
+        for position, one in enumerate(silences):
+            if one.starts <= at < one.ends:
+                index, key = (
+                    (self._by_household, one.household)
+                    if one.household
+                    else (self._by_community, one.community)
+                )
+                index.setdefault(key, []).append((-position, one))
+        self._digits = {len(prefix) for prefix in self._by_community}
+
+    def of(self, alert: Alert) -> Silence | None:
+        """The silence that holds an alert for longest, the first of several; None: none does."""
+        community = alert.community or ""
+        found = self._by_household.get(alert.household, [])
+        for digits in self._digits:
+            found = found + self._by_community.get(community[:digits], [])
+        holding = [(one.ends, position, one) for position, one in found if one.matches(alert, self._at)]
+        return max(holding)[2] if holding else None
 
 
 def check_silence(silence: Silence) -> Silence:

@@ -6,8 +6,9 @@ one byte, the number of the format. :mod:`rules.state_format` says how a program
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -24,6 +25,8 @@ NEVER: Final = 2**62
 UNANSWERED: Final = 2**52
 """When a message is due whose answer is waited for: in the year 2112. Unlike :data:`NEVER` it stands among
 the dues of a partition, so that what flies is found there."""
+
+Thing = TypeVar("Thing")
 
 
 class Waiting(msgspec.Struct, array_like=True):
@@ -118,7 +121,41 @@ class Message(msgspec.Struct, array_like=True):
     over: dict[str, tuple[Fate, str]] = {}
 
 
-class State(msgspec.Struct, array_like=True):
+class Places:
+    """Where something of a case may be, so that not all that waits is looked through for it.
+
+    Follows from a state and is not written down. What has left a place may still stand here.
+
+    Attributes:
+        groups, digests, messages: of each case the keys in the state's field of that name.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.groups: dict[str, set[str]] = {}
+        self.digests: dict[str, set[str]] = {}
+        self.messages: dict[str, set[str]] = {}
+        for key, group in state.groups.items():
+            for waits in group.waiting:
+                self.groups.setdefault(waits.alert.case, set()).add(key)
+            for told in group.told:
+                self.groups.setdefault(told.alert.case, set()).add(key)
+        for key, digest in state.digests.items():
+            for alert in digest.alerts:
+                self.digests.setdefault(alert.case, set()).add(key)
+        for key, message in state.messages.items():
+            for alert in message.alerts:
+                self.messages.setdefault(alert.case, set()).add(key)
+
+    @staticmethod
+    def of(case: str, index: Mapping[str, set[str]], things: Mapping[str, Thing]) -> list[Thing]:
+        """What of ``things`` may hold something of a case, in their own order."""
+        keys = index.get(case, set()) & things.keys()
+        if len(keys) < 2:
+            return [things[key] for key in keys]
+        return [thing for key, thing in things.items() if key in keys]
+
+
+class State(msgspec.Struct, array_like=True, dict=True):
     """All that dispatch remembers of one key.
 
     Attributes:
@@ -156,14 +193,22 @@ class State(msgspec.Struct, array_like=True):
         """Whether a message has been sent to somebody, and it is not known what came of it."""
         return any(message.flying for message in self.messages.values())
 
-    def holds(self, case: str) -> bool:
-        """Whether anything of a case is here."""
-        return (
-            any(one.alert.case == case for group in self.groups.values() for one in group.waiting)
-            or any(one.alert.case == case for group in self.groups.values() for one in group.told)
-            or any(one.case == case for digest in self.digests.values() for one in digest.alerts)
-            or any(one.case == case for message in self.messages.values() for one in message.alerts)
-        )
+    @cached_property
+    def places(self) -> Places:
+        """Where cases may be; whoever puts an alert somewhere notes it there."""
+        return Places(self)
+
+    def held_cases(self) -> set[str]:
+        """The cases of which anything is here."""
+        found: set[str] = set()
+        for group in self.groups.values():
+            found.update(one.alert.case for one in group.waiting)
+            found.update(one.alert.case for one in group.told)
+        for digest in self.digests.values():
+            found.update(one.case for one in digest.alerts)
+        for message in self.messages.values():
+            found.update(one.case for one in message.alerts)
+        return found
 
 
 _pack = msgspec.msgpack.Encoder().encode

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from casework.alerts.alert import Alert
 from casework.alerts.intents import Fate, Intent, MessageKind, Outcome
 from casework.alerts.routes import Quiet, Routes, Team, Timing
+from casework.alerts.silences import Holding
 from casework.alerts.state import NEVER, Group, Message, State, Waiting
 from streams.timestamps import SECOND
 
@@ -19,6 +20,10 @@ class Turn:
 
     Attributes:
         waits: for the answer to a message, however long it takes.
+        changed: groups of which it is not known any more when they are due (:meth:`settle`); worked out once
+            for all that changes in them, because each time looks through all that waits there.
+        levels: of the alerts in digests, by the digest's key, as far as they have been looked through.
+        holding: the silences of this instant, once they are asked for.
     """
 
     state: State
@@ -26,10 +31,19 @@ class Turn:
     routes: Routes
     waits: bool = False
     intents: list[Intent] = field(default_factory=list)
+    changed: dict[str, Group] = field(default_factory=dict)
+    levels: dict[str, set[str]] = field(default_factory=dict)
+    holding: Holding | None = None
 
     def team(self, id_: str) -> Team:
         """A team; the district's desk where the routes no longer have it."""
         return self.routes.teams.get(id_) or self.routes.teams[self.routes.desk]
+
+    def settle(self) -> None:
+        """Work out when the groups that changed are due."""
+        for group in self.changed.values():
+            group.due = group_due(self.routes, group, self.team(group.team).timing)
+        self.changed.clear()
 
     def ended(
         self,
@@ -51,28 +65,33 @@ class Turn:
 
 def put(turn: Turn, alert: Alert, team: Team) -> None:
     """Let an alert wait for a team's next message about its community."""
-    group = group_of(turn.state, team, alert.community)
+    group = group_for(turn, team, alert)
     until, silence = held(turn, alert, team)
     if silence:
         turn.ended("silenced", alert, team.id, by=silence)
     group.waiting.append(Waiting(alert, turn.now, until, silence))
-    group.due = group_due(turn.routes, group, team.timing)
 
 
-def group_of(state: State, team: Team, community: str | None) -> Group:
-    """The group of a community's alerts for a team; a new one if there is none."""
-    key = f"{team.id}/{community or ''}"
-    if key not in state.groups:
-        state.groups[key] = Group(team.id, community or "")
-    return state.groups[key]
+def group_for(turn: Turn, team: Team, alert: Alert) -> Group:
+    """The group into which an alert is about to come, of its community for a team; a new one if there is
+    none."""
+    key = f"{team.id}/{alert.community or ''}"
+    groups = turn.state.groups
+    if key not in groups:
+        groups[key] = Group(team.id, alert.community or "")
+    turn.state.places.groups.setdefault(alert.case, set()).add(key)
+    turn.changed[key] = groups[key]
+    return groups[key]
 
 
 def held(turn: Turn, alert: Alert, team: Team) -> tuple[int, str]:
     """Until when an alert has to wait (now: not at all), and the silence that it is for, if it is one."""
-    holding = [one for one in turn.state.silences if one.matches(alert, turn.now)]
-    if holding:
-        last = max(holding, key=lambda one: one.ends)
-        return last.ends, last.id
+    if turn.state.silences:
+        if turn.holding is None:
+            turn.holding = Holding(turn.state.silences, turn.now)
+        silence = turn.holding.of(alert)
+        if silence is not None:
+            return silence.ends, silence.id
     if team.quiet is None or alert.level not in team.quiet.levels or turn.routes.is_urgent(alert.level):
         return turn.now, ""
     ends = quiet_until(team.quiet, turn.now, turn.routes)
@@ -101,46 +120,63 @@ def group_due(routes: Routes, group: Group, timing: Timing) -> int:
     """When a group has something to tell, or to tell again."""
     due = min((told.next for told in group.told), default=NEVER)
     if group.waiting:
-        first = min(one.since for one in group.waiting)
+        first = group.waiting[0].since  # they stand in the order in which they came
         together = max(
             first + timing.group_wait, group.last + timing.group_interval if group.last >= 0 else 0
         )
+        soonest: dict[str, int] = {}
         for one in group.waiting:
+            level = one.alert.level
+            if level not in soonest or one.until < soonest[level]:
+                soonest[level] = one.until
+        for level, until in soonest.items():
             # The highest level waits for nobody; the others wait for each other.
-            due = min(due, one.until if routes.is_urgent(one.alert.level) else max(one.until, together))
+            due = min(due, until if routes.is_urgent(level) else max(until, together))
     return due
 
 
 def drop(
-    turn: Turn, is_meant: Callable[[Alert], bool], fate: Fate, *, team: str | None = None, by: str = ""
+    turn: Turn,
+    case: str,
+    fate: Fate,
+    *,
+    is_meant: Callable[[Alert], bool] = lambda alert: True,
+    team: str | None = None,
+    by: str = "",
 ) -> None:
-    """Take alerts out of all that waits, of one team or of all; they end so.
+    """Take alerts of a case out of all that waits, of one team or of all; they end so.
 
     What flies at this moment cannot be called back: it is told once, if at all.
     """
-    for group in list(turn.state.groups.values()):
+    state, places = turn.state, turn.state.places
+    # Comparing cases in place: a call for each alert would be most of the time of this.
+    for group in places.of(case, places.groups, state.groups):
         if team is not None and group.team != team:
             continue
-        gone = [one.alert for one in group.waiting if is_meant(one.alert)]
-        told = [one for one in group.told if not is_meant(one.alert)]
+        gone = [one.alert for one in group.waiting if one.alert.case == case and is_meant(one.alert)]
+        told = [one for one in group.told if one.alert.case != case or not is_meant(one.alert)]
         if not gone and len(told) == len(group.told):
             continue
-        group.waiting = [one for one in group.waiting if not is_meant(one.alert)]
+        if gone:
+            group.waiting = [
+                one for one in group.waiting if one.alert.case != case or not is_meant(one.alert)
+            ]
         group.told = told
-        group.due = group_due(turn.routes, group, turn.team(group.team).timing)
+        turn.changed[f"{group.team}/{group.community}"] = group
         for alert in gone:
             turn.ended(fate, alert, group.team, by=by)
-    for digest in turn.state.digests.values():
+    for digest in places.of(case, places.digests, state.digests):
         if team is None or digest.team == team:
-            for alert in [one for one in digest.alerts if is_meant(one)]:
+            for alert in [one for one in digest.alerts if one.case == case and is_meant(one)]:
                 turn.ended(fate, alert, digest.team, channel=digest.channel, by=by)
-            digest.alerts = [one for one in digest.alerts if not is_meant(one)]
+            digest.alerts = [one for one in digest.alerts if one.case != case or not is_meant(one)]
+            turn.levels.pop(f"{digest.team}/{digest.channel}", None)
             if not digest.alerts:
                 digest.due = NEVER
-    for message in list(turn.state.messages.values()):
+    for message in places.of(case, places.messages, state.messages):
         if team is None or message.team == team:
             for alert in message.alerts:
-                if is_meant(alert):
+                if alert.case == case and is_meant(alert):
                     message.over.setdefault(alert.id, (fate, by))
             if not message.flying:
                 take_out(turn, message)

@@ -96,6 +96,26 @@ def test_a_record_that_the_program_fails_on_is_set_aside_and_the_district_goes_o
     assert part.states == clean.states
 
 
+def test_a_record_before_which_too_much_fell_due_is_set_aside_and_the_partition_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Three silences end, each at its own time, between two ticks."""
+    quiet = [Silence(f"s{n}", "li", "known", START, START + n * HOUR, household=f"H{n}-1") for n in (1, 2, 3)]
+    records = [(encode_silence(one), START) for one in quiet]
+    records += [(body(f"H{n}-1-1"), START) for n in (1, 2, 3)]
+    dispatch, lane = stage(), lane_of("dispatch", ALERTS)
+    before = run(dispatch, lane, raws(*records)).states
+    monkeypatch.setattr("casework.alerts.inputs._MOST_WAKES", 2)
+    late, earlier = (encode_due(START + hours * HOUR) for hours in (9, 2))
+    part = run(dispatch, lane, raws((late, START + 9 * HOUR), first=6))
+    assert [failure.offset for failure in part.failures] == [6]
+    assert part.states == {}, "as it was"
+    assert before.keys() == {"420106"}
+    part = run(dispatch, lane, raws((earlier, START + 2 * HOUR), (late, START + 9 * HOUR), first=7))
+    assert part.failures == []
+    assert len(part.after) == 3
+
+
 def test_routes_of_the_log_hold_from_their_record_on() -> None:
     text = routes_text(("channels: [hook], next", "channels: [other], next"))
     dispatch, lane = stage(), lane_of("dispatch", ALERTS)
