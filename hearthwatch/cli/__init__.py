@@ -57,6 +57,19 @@ COMMANDS: dict[str, str] = {
 """Name of a subcommand -> ``module:attribute`` of its click command, in alphabetical order."""
 
 
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "Begin": ("demo", "up", "status", "down", "doctor"),
+    "Events, households, warnings": ("publish", "watch", "household", "deadletters"),
+    "Cases and help": ("case", "casebook", "measures", "routes", "silence", "yield"),
+    "Rules, and trying them out": (
+        "policy", "catalog", "story", "backtest", "generate", "import", "tick", "log",
+    ),
+    "Operations": (
+        "api", "token", "audit", "worker", "local", "topics", "ledger", "rebuild", "repartition",
+    ),
+}  # fmt: skip
+"""The subcommands as `--help` groups them; those that stand nowhere come last."""
+
 _OF_A_FILE = frozenset(
     {
         errno.EACCES,
@@ -84,6 +97,14 @@ class LazyGroup(Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*super().list_commands(ctx), *self._table})
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by section, each with its whole first sentence."""
+        left = dict.fromkeys(self.list_commands(ctx))
+        sections = [(title, [name for name in names if name in left]) for title, names in SECTIONS.items()]
+        told = {name for _, names in sections for name in names}
+        for title, names in [*sections, ("Commands", [name for name in left if name not in told])]:
+            self.format_some(ctx, formatter, title, names)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         target = self._table.get(cmd_name)

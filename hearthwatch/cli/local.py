@@ -36,7 +36,8 @@ SERVERS = ("kafka", "valkey")
 def local() -> None:
     """Apache Kafka and Valkey for this machine, from pip packages alone.
 
-    They listen on 127.0.0.1 only and keep running after the command; data and logs are in the user's data
+    `hearthwatch up` starts them too, with all workers; these commands are for the servers alone. They listen
+    on 127.0.0.1 only and keep running after the command; data and logs are in the user's data
     directory (HEARTHWATCH_DATA_DIR).
     """
 
@@ -44,7 +45,7 @@ def local() -> None:
 @local.command(epilog="Example: HEARTHWATCH_KAFKA_PORT=29092 hearthwatch local up")
 @click.option("--json", "as_json_", is_flag=True, help="Print the state as JSON, as `status --json` does.")
 def up(as_json_: bool) -> None:
-    """Start both servers and return when they answer; what runs already is left alone."""
+    """Start both servers, without workers, and return when they answer; what runs already is left alone."""
     stack = local_stack(load_settings())
     began = time.monotonic()
     with reporting() as report:
@@ -115,7 +116,7 @@ def logs(server: str | None, follow: bool, lines: int) -> None:
 
 @local.command()
 def down() -> None:
-    """Stop both servers; their data stays."""
+    """Stop both servers; their data stays (`hearthwatch down` stops the workers first)."""
     stack = local_stack(load_settings())
     with reporting() as report:
         outcome = stack.down(report)

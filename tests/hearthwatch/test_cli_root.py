@@ -71,8 +71,18 @@ def test_a_narrow_terminal_gets_whole_sentences(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     assert cli.run([*([group] if group else []), "--help"]) == 0
-    _, _, commands = capsys.readouterr().out.partition("Commands:")
+    _, _, commands = capsys.readouterr().out.partition("Options:")
     assert "..." not in commands
+
+
+def test_every_command_stands_in_one_section_of_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    told = [name for names in cli.SECTIONS.values() for name in names]
+    assert sorted(told) == sorted(cli.COMMANDS)
+    assert cli.run(["--help"]) == 0
+    out = capsys.readouterr().out
+    places = [out.index(f"\n{title}:") for title in cli.SECTIONS]
+    assert places == sorted(places)
+    assert "\nCommands:" not in out
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
