@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
+from agents.backlog import Backlog
 from agents.cases import CasesStage
 from agents.deadlines import Deadlines, case_tick
 from agents.deciding import Monitor, Stage
@@ -258,6 +259,7 @@ class Worker:
         self._goes_by(config.catalog, config.policy)
         self.app = self._faust()
         self.engine.bind(lambda: cast(Consumer, self.app.consumer))
+        self.backlog = Backlog(self.engine, self.app)
 
     @property
     def group(self) -> str:
@@ -342,7 +344,7 @@ class Worker:
         await self.app.start()
         for watcher in (
             self.midnights, self.deadlines, self.surroundings, self.senders, self.activator, self.snapshots,
-            self.standing,
+            self.standing, self.backlog,
         ):  # fmt: skip
             if watcher is not None:
                 self.engine.spawn(watcher.run())

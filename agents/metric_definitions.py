@@ -156,7 +156,8 @@ DEFINITIONS: Final = (
     ),
     Definition(
         "hearthwatch_lag_records", "gauge", ("stage", "topic"),
-        "Records of the owned partitions that are not committed yet, summed over them.",
+        "Records of this worker's partitions that are not committed yet, summed over them; also while it can"
+        " work on none of them, as when Redis does not answer.",
         f"{_STAGES}; {_TOPICS}",
     ),
     Definition(

@@ -73,7 +73,7 @@ class Outlook:
             why = f"{missing} of {len(assigned)} partitions are not claimed yet"
         elif not worker.ledger.link.is_connected:
             why = "Redis does not answer"
-        elif any(self._end(tp) is None for tp in engine.lanes):
+        elif any(worker.backlog.end(tp) is None for tp in engine.lanes):
             why = "Kafka has not answered its first fetch yet, so its lag is not known"
         return {
             "stage": self._metrics.stage,
@@ -99,21 +99,9 @@ class Outlook:
         except AttributeError:  # its thread has not made the client yet
             return None
 
-    def _end(self, tp: Any) -> int | None:
-        """The offset after the last record of a partition, as of the latest fetch; None before the first."""
-        try:
-            end: int | None = self._worker.app.consumer.highwater(tp)
-        except (AttributeError, AssertionError):  # revoked this moment
-            return None
-        return end
-
     def _lag(self) -> Mapping[Labels, float]:
-        lag: Counter[Labels] = Counter()
-        for tp, lane in list(self._worker.engine.lanes.items()):
-            end = self._end(tp)
-            behind = 0 if end is None else max(0, end - lane.claim.next_offset)
-            lag[self._metrics.stage, tp.topic] += behind
-        return lag
+        stage = self._metrics.stage
+        return {(stage, topic): number for topic, number in self._worker.backlog.by_topic().items()}
 
     def _households(self) -> Mapping[Labels, float]:
         levels: Counter[Labels] = Counter()

@@ -18,6 +18,7 @@ import pytest
 from faust.types import TP
 from prometheus_client.parser import text_string_to_metric_families
 
+from agents.backlog import Backlog
 from agents.lanes import Failure, Part
 from agents.metric_definitions import DEFINITIONS, REJECTIONS
 from agents.metrics import TALLIES, StageMetrics
@@ -162,14 +163,17 @@ def _worker() -> Any:
     }
     ends = {one: 12, two: 9}
     consumer = SimpleNamespace(assignment=lambda: {one, two}, highwater=ends.__getitem__)
+    engine = SimpleNamespace(lanes=lanes, stopped={}, on_commit=[])
+    app = SimpleNamespace(consumer_generation_id=3, consumer=consumer)
     return SimpleNamespace(
         failure=None,
         midnights=None,
         config=SimpleNamespace(worker="household-1"),
-        engine=SimpleNamespace(lanes=lanes, stopped={}),
+        engine=engine,
         producer=SimpleNamespace(waiting=4),
         ledger=SimpleNamespace(link=SimpleNamespace(is_connected=True)),
-        app=SimpleNamespace(consumer_generation_id=3, consumer=consumer),
+        app=app,
+        backlog=Backlog(engine, app),
     )
 
 
