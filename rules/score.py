@@ -242,7 +242,8 @@ def _recompute_shared(
 ) -> bool:
     """Compute the measures of the household tier; where no type of one is present it has none."""
     before = {index: given for index, given in home.points.items() if index in rules.household}
-    points = {index: given for index, given in home.points.items() if index not in rules.household}
+    # Not all that is left over: under another policy a number may be of no indicator of the household.
+    points = {index: given for index, given in home.points.items() if index in rules.members}
     after: dict[int, int] = {}
     soon = NEVER
     if members:

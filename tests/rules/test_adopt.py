@@ -7,7 +7,7 @@ from typing import Any
 
 from rules.backtest import Backtest
 from rules.household import Household, adopt, catch_up
-from rules.warnings import Warning
+from rules.warnings import Warning, because
 from tests.rules.a_policy import DAY_ZERO, POLICY, Events, catalog, micros, rules
 
 OLD = rules()
@@ -69,3 +69,22 @@ def test_it_ticks_on_by_the_new_policy() -> None:
     adopted(state, STRICTER)
     _, effects = catch_up(state, rules=STRICTER, day=DAY_ZERO + 35)
     assert [effect.type for effect in effects if isinstance(effect, Warning)] == ["warning.cleared"]
+
+
+def test_points_of_the_policy_before_do_not_stay_where_indicators_have_other_numbers() -> None:
+    """The household's indicators moved down by one, so their old numbers are persons' or nobody's."""
+    last = "  - {id: poor,"
+    put_before = "  - {id: sick, dimension: health, tier: person, from: health.ill, points: 1}\n"
+    moved = rules(POLICY.replace(last, put_before + last).replace("version: 1", "version: 5"))
+    shorter = rules(POLICY[: POLICY.index("  - {id: homeless,")].replace("version: 1", "version: 6"))
+    for policy, score in ((moved, 10 + 15), (shorter, 15)):
+        made = Events()
+        run = Backtest(catalog(), OLD.policy, OLD)
+        run.take(made.joined("p1", "A", 0))
+        run.take(made.fact("income.assessed", "p1", 0, source="/t/civil", yuan=10_000))
+        run.take(made.fact("home.lost", "A", 0, source="/t/civil"))
+        state = run.households["A"]
+        assert len(state.points) == 2
+        adopted(state, policy)
+        assert (state.score, sum(state.points.values())) == (score, score)
+        assert sum(one["points"] for one in because(state, policy, DAY_ZERO + 1)) == score
