@@ -148,30 +148,38 @@ class Deliveries:
 
     async def _resume(self, lane: Lane) -> None:
         """Send what was decided before our time and is not answered; then let our own routes hold."""
-        engine, stage, tp = self._engine, self._stage, lane.tp
+        engine, tp = self._engine, lane.tp
         while not lane.is_dropped:
             try:
-                # Whatever flies is due some time, so it has its place there.
-                found = await engine.ledger.next_due(stage.name, tp.topic, tp.partition, UNANSWERED, -1)
-                keys = [key for key, _ in found]
-                held = [routes_key(lane)] if ROUTES_KEY in lane.marks else []
-                raws = await engine.ledger.load(lane.claim, [*keys, *held])
+                # Or an answer could be applied meanwhile, and what is found is from before it.
+                async with lane.at_rest():
+                    in_log = await self._send_unanswered(lane)
             except FencedError:
                 return  # the next commit finds out for itself
             except (TransportError, LedgerError) as error:
                 logger.warning("%s-%d: cannot see what is unanswered yet: %s", tp.topic, tp.partition, error)
                 await asyncio.sleep(AGAIN_SECONDS)
                 continue
-            in_log = raws[-1] if held else None
-            routes = stage.read_state(in_log) if held else stage.routes
-            for key, raw in zip(keys, raws, strict=False):
-                if raw is not None:
-                    state = decode(raw)
-                    for send in unanswered(state, routes):
-                        self._start(lane, Delivery(key, send, state.now))
             await self._announce(lane, in_log)
             engine.signals.emit("resumed", tp=tp)
             return
+
+    async def _send_unanswered(self, lane: Lane) -> bytes | None:
+        """Start what the ledger holds as unanswered; the routes that it holds, if any."""
+        ledger, stage, tp = self._engine.ledger, self._stage, lane.tp
+        # Whatever flies is due some time, so it has its place there.
+        found = await ledger.next_due(stage.name, tp.topic, tp.partition, UNANSWERED, -1)
+        keys = [key for key, _ in found]
+        held = [routes_key(lane)] if ROUTES_KEY in lane.marks else []
+        raws = await ledger.load(lane.claim, [*keys, *held])
+        in_log = raws[-1] if held else None
+        routes = stage.read_state(in_log) if held else stage.routes
+        for key, raw in zip(keys, raws, strict=False):
+            if raw is not None:
+                state = decode(raw)
+                for send in unanswered(state, routes):
+                    self._start(lane, Delivery(key, send, state.now))
+        return in_log
 
     async def _announce(self, lane: Lane, in_log: bytes | None) -> None:
         """Write into the log that our own routes hold from here on, unless those that it has are they.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -127,6 +128,14 @@ class Lane:
     def is_settled(self) -> bool:
         """Whether the ledger holds everything that was computed."""
         return not self.pending and not self.is_dropped and not self.claim.is_broken
+
+    @asynccontextmanager
+    async def at_rest(self) -> AsyncIterator[None]:
+        """Let nothing of the lane be decided meanwhile, from when its commits are through (or refused)."""
+        async with self.lock:
+            while self.tail is not None and not self.tail.done():
+                await asyncio.wait([self.tail])
+            yield
 
     def inherit(self, older: Lane) -> None:
         """Take over the states that an older lane of this worker remembers, if nobody has written since."""

@@ -190,10 +190,8 @@ class Engine:
         try:
             async with asyncio.timeout(self.drain_seconds):
                 for lane in lanes:
-                    async with lane.lock:
+                    async with lane.at_rest():
                         pass
-                    while lane.tail is not None and not lane.tail.done():
-                        await asyncio.wait([lane.tail])
                 for settle in self.on_drain:
                     await settle()
         except TimeoutError:
@@ -244,9 +242,7 @@ class Engine:
             always: commit also where no key is due; False then means that the lane is not ours any more.
             settle: let nothing else be decided before the commit is through.
         """
-        async with self._turn, lane.lock:
-            while lane.tail is not None and not lane.tail.done():
-                await asyncio.wait([lane.tail])
+        async with self._turn, lane.at_rest():
             if not self.is_live(lane):
                 return False
             try:

@@ -177,6 +177,39 @@ async def test_nothing_leaves_from_a_partition_that_is_being_given_up(rig: Rig, 
     assert "delivering" not in [name for name, _ in signals.seen]
 
 
+async def test_an_answer_that_is_applied_while_the_unanswered_is_looked_up_is_heeded(
+    rig: Rig, site: Site
+) -> None:
+    """The look-up has its reply after that of the commit, but from before it."""
+    alerts = Alerts(rig, text=PATIENT)
+    signals = await alerts.start()
+    await signals.wait("resumed")
+    site.answers = [(0, {})]
+    await alerts.say(START, alert("H1"))
+    await asyncio.wait_for(site.came.get(), DEADLINE)
+    await rig.through("dispatch", ALERTS, signals)
+    engine, load = alerts.workers[0].engine, alerts.workers[0].ledger.load
+    (tp,) = engine.lanes
+
+    async def slow(claim: Claim, keys: Sequence[str]) -> list[bytes | None]:
+        found = await load(claim, keys)
+        # Where the lane is held, nothing can be applied before this look-up is over.
+        if list(keys) != [ROUTES_KEY] and not engine.lanes[tp].lock.locked():
+            site.released.set()
+            await signals.wait("answered")
+            await rig.through("dispatch", ALERTS, signals)
+        return found
+
+    alerts.workers[0].ledger.load = slow  # type: ignore[method-assign]
+    seen = len(signals.seen)
+    engine.consumer.reclaim(tp)
+    await signals.wait("resumed", after=seen)
+    site.released.set()
+    await alerts.tick(START + HOUR)
+    assert set(keys(site).values()) == {1}
+    await alerts.audit()
+
+
 async def test_a_ledger_that_comes_back_behind_sends_nothing_that_the_log_has_answers_to(
     rig: Rig, site: Site
 ) -> None:
