@@ -189,6 +189,9 @@ class Ledger:
     async def commit_all(self, steps: Sequence[tuple[Claim, Step]]) -> list[Exception | None]:
         """Commit several partitions, sent in one go; each succeeds or fails by itself.
 
+        All replies are waited for, also that of a node of a cluster that hangs: once noticed, it stops the
+        partitions of the other nodes too, so to go on with these would gain the seconds until then.
+
         Returns:
             For each None, or the error that :meth:`commit` would have raised.
         """

@@ -167,9 +167,15 @@ def cluster(home: Home, binary: str, folder: Path, *, replicas: bool) -> None:
     for index, server in enumerate(others):
         with server.connect() as client:
             client.execute_command("CLUSTER REPLICATE", ids[index])
-    _until(lambda: all(_is_settled(server, len(others)) for server in servers), "the cluster is settled")
+    settle(home)
     url = ",".join(f"redis://127.0.0.1:{server.port}" for server in servers[:2])
     home.address = RedisHome(url, cluster=True, reply_timeout_seconds=5)
+
+
+def settle(home: Home) -> None:
+    """Wait until each node of a cluster has all slots served, and its replicas up to date."""
+    replicas = max(0, len(home.servers) - 3)
+    _until(lambda: all(_is_settled(server, replicas) for server in home.servers), "the cluster is settled")
 
 
 def _known_nodes(server: Server) -> int:
