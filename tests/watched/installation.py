@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -18,9 +19,11 @@ import psutil
 
 from casework.alerts.alert import Alert, Resolve
 from casework.cases.case_events import AlertRecord
-from casework.cases.commands import Actor, Command, Commit, Deliver, encode_record
+from casework.cases.commands import Actor, Command, Commit, Deliver
 from deploy.local import Stack, free_ports
+from hearthwatch.desk import Desk
 from hearthwatch.run_folder import RunFolder, WorkerState
+from hearthwatch.settings import load_settings
 from tests.watched.rules import ROOT
 
 DEADLINE_SECONDS = 100
@@ -72,21 +75,26 @@ class Installation:
         self.told = folder / "told.jsonl"
         routes = folder / "routes.yaml"
         routes.write_text(ROUTES.format(path=self.told), "utf-8")
+        chosen = {
+            **{name: str(port) for name, port in ports.items()},
+            "DATA_DIR": str(self.data),
+            "LIFE_PARTITIONS": "1",
+            "PERSON_PARTITIONS": "2",
+            "HOUSEHOLD_PARTITIONS": "2",
+            "CASE_PARTITIONS": "1",
+            "ALERTS_PARTITIONS": "1",
+            "ROUTES": str(routes),
+            "LOG_FORMAT": "json",
+            "LOG_LEVEL": "debug",
+            **settings,
+        }
+        self.given = {name.lower(): value for name, value in chosen.items()}
+        """The settings, as arguments of :func:`hearthwatch.settings.load_settings`."""
         self.environment = {
             **os.environ,
-            **{f"HEARTHWATCH_{name}": str(port) for name, port in ports.items()},
-            "HEARTHWATCH_DATA_DIR": str(self.data),
-            "HEARTHWATCH_LIFE_PARTITIONS": "1",
-            "HEARTHWATCH_PERSON_PARTITIONS": "2",
-            "HEARTHWATCH_HOUSEHOLD_PARTITIONS": "2",
-            "HEARTHWATCH_CASE_PARTITIONS": "1",
-            "HEARTHWATCH_ALERTS_PARTITIONS": "1",
-            "HEARTHWATCH_ROUTES": str(routes),
+            **{f"HEARTHWATCH_{name}": value for name, value in chosen.items()},
             "HOOK_URL": hook,
             "HOOK_SECRET": "a secret",
-            "HEARTHWATCH_LOG_FORMAT": "json",
-            "HEARTHWATCH_LOG_LEVEL": "debug",
-            **{f"HEARTHWATCH_{name}": value for name, value in settings.items()},
         }
         self.bootstrap = f"127.0.0.1:{ports['KAFKA_PORT']}"
         self.redis_url = f"redis://127.0.0.1:{ports['VALKEY_PORT']}/0"
@@ -171,22 +179,33 @@ def event(kind: str, subject: str, department: str, **data: Any) -> dict[str, An
     }  # fmt: skip
 
 
-def worked(household: str) -> list[bytes]:
-    """Commands from the answer to help at once, for the first case of a household.
+async def work(live: Installation, households: Iterable[str]) -> None:
+    """Bring the first case of each household from the answer to help at once, as staff do.
 
-    Nobody knows which version it is at: of each command one of several is right, the others are stale.
+    A command names the version that was seen. Where the case has gone on meanwhile, it is looked at again.
     """
     actor = Actor("wu", "district", ("420106",))
     told = Commit("sign", ("income",), allows_checks=True)
     help_at_once = Deliver("temporary-aid", 1000, under_commitment=True)
-    steps = [("acknowledge", {}), ("visit", {"outcome": "met"}), ("commit", told), ("deliver", help_at_once)]
-    return [
-        encode_record(
-            Command(f"{name}-{version}", household, f"{household}-1", name, version, actor, "", _plain(data))
-        )
-        for name, data in steps
-        for version in reversed(range(1, 20))
+    steps = [
+        ("acknowledge", {}),
+        ("visit", {"outcome": "met"}),
+        ("commit", _plain(told)),
+        ("deliver", _plain(help_at_once)),
     ]
+    async with asyncio.timeout(DEADLINE_SECONDS), Desk.open(load_settings(**live.given)) as desk:
+        for household in households:
+            for name, data in steps:
+                reason: str | None = "stale"
+                while reason == "stale":
+                    case = await desk.case(f"{household}-1")
+                    assert case is not None
+                    id = f"{household}-{name}-{case.version}"
+                    answer = await desk.send(
+                        Command(id, household, case.id, name, case.version, actor, "", data)
+                    )
+                    reason = answer.reason
+                assert reason is None, answer.message
 
 
 def alert(household: str, community: str, level: str) -> bytes:

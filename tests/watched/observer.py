@@ -136,9 +136,7 @@ class Observer:
         self._prometheus.down()
         self.pager.close()
 
-    def until(
-        self, is_so: Callable[[], bool], what: str | Callable[[], str], *, seconds: float = 60
-    ) -> None:
+    def until(self, is_so: Callable[[], bool], what: str | Callable[[], str], *, seconds: float = 60) -> None:
         """Wait until something is so.
 
         Args:

@@ -95,8 +95,8 @@ def live(
     prometheus: str, receiver: Receiver, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Installation]:
     live = Installation(tmp_path_factory.mktemp("faults"), hook=receiver.url, SNAPSHOT_SECONDS="1")
-    live("up", "--detach")
     try:
+        live("up", "--detach")
         yield live
     finally:
         live("down")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from tests.watched.installation import (
     Installation,
     careless,
     family,
-    worked,
+    work,
 )
 from tests.watched.observer import Observer, ask, values
 from tests.watched.rules import alerts
@@ -35,10 +36,10 @@ GARBAGE = f"{NAME} {ID_NUMBER}".encode()
 def live(prometheus: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """An installation that is observed, before anything happens on it."""
     live = Installation(tmp_path_factory.mktemp("live"))
-    said = live("up", "--detach", "--observe")
-    assert f"http://127.0.0.1:{live.ports['PROMETHEUS_PORT']}" in said
-    assert "deploy/grafana/dashboards" in said
     try:
+        said = live("up", "--detach", "--observe")
+        assert f"http://127.0.0.1:{live.ports['PROMETHEUS_PORT']}" in said
+        assert "deploy/grafana/dashboards" in said
         yield live
     finally:
         live("down")
@@ -82,8 +83,7 @@ def test_every_panel_has_data(live: Installation, observer: Observer) -> None:
         return values(observer.url, "sum(hearthwatch_cases) >= 4") != []
 
     observer.until(are_open, "cases are open")
-    for number in range(4):
-        live.produce("case.commands", worked(f"home-{number}"), key=f"home-{number}".encode())
+    asyncio.run(work(live, [f"home-{number}" for number in range(4)]))
     observer.until(lambda: not empty(), lambda: f"every panel has data, but {empty()}", seconds=60)
     assert len(asked) > 40
 

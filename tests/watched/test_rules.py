@@ -51,7 +51,7 @@ def test_unit_tests_of_the_rules(promtool: str) -> None:
 
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
 def test_unit_tests_name_the_order_of_the_groups(path: Path) -> None:
-    """Without it promtool takes them as they come, and an alert sees what was recorded now or a minute ago."""
+    """Without it promtool takes them as they come, and an alert sees what was recorded now or before."""
     made = [
         group["name"]
         for rules in ("recording.yaml", "alerts.yaml")
