@@ -270,7 +270,7 @@ class Worker:
         config = self.config
         app = BatchApp(
             self.group,
-            owner=self.engine,
+            owner=self.engine.holding,
             kafka=config.kafka,
             max_outstanding=config.max_outstanding,
             on_failure=self._failed,

@@ -21,9 +21,9 @@ import aiohttp
 from agents.channels.secrets import missing
 from agents.channels.sender import Sender
 from agents.dispatch import Delivery, DispatchStage, routes_key
-from agents.lanes import Lane, Part
+from agents.lanes import Lane, Part, at
 from agents.ledger import FencedError
-from agents.stage import Engine, at
+from agents.stage import Engine
 from casework.alerts.decide import unanswered
 from casework.alerts.inputs import ROUTES_KEY, decode_held, encode_result, encode_routes
 from casework.alerts.intents import Result
@@ -105,10 +105,11 @@ class Deliveries:
         self._behind: dict[Lane, int] = {}
         """Lanes that have not applied all of the log as they found it, and where it ended."""
         engine.on_commit.append(self.committed)
-        engine.on_drain.append(self.settled)
+        engine.holding.on_drain.append(self.settled)
         # Who leaves waits for the answers to what has left, so that nobody sends it again.
         longest = max((one.timeout_seconds for one in stage.routes.channels.values()), default=0)
-        engine.drain_seconds = max(engine.drain_seconds, min(longest + _OWN_SECONDS, LONGEST_DRAIN_SECONDS))
+        needed = min(longest + _OWN_SECONDS, LONGEST_DRAIN_SECONDS)
+        engine.holding.drain_seconds = max(engine.holding.drain_seconds, needed)
         stage.begun = self.begun
 
     async def start(self) -> None:

@@ -171,3 +171,9 @@ class Lane:
             if key not in kept:
                 state = self.states.pop(key)
                 self.cached_bytes -= _ENTRY_BYTES + (len(state) if state is not None else 0)
+
+
+def at(tp: TP, offset: int | None = None) -> dict[str, object]:
+    """What a log line about a partition has beside its text."""
+    found: dict[str, object] = {"topic": tp.topic, "partition": tp.partition}
+    return found if offset is None else {**found, "offset": offset}

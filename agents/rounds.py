@@ -103,7 +103,7 @@ class Rounds:
                 await asyncio.gather(*map(self._complete, waiting))
             together: list[tuple[Lane, Part]] = []
             for one in begun:
-                if not self._engine.is_live(one.lane) or not self._decide(one):
+                if not self._engine.holding.is_live(one.lane) or not self._decide(one):
                     self._engine.consumer.release(one.piece, len(one.piece))
                 elif one.part.failures:  # these have to be set aside first; nobody else waits for that
                     self._engine.submit([(one.lane, one.part)])
@@ -118,10 +118,10 @@ class Rounds:
 
     def _read(self, lane: Lane, piece: Slice, records: Sequence[Any], start: int) -> _Begun | None:
         """Begin a part, under the lane's lock; None where it may not be."""
-        if not self._engine.is_live(lane) or piece.generation != lane.generation:
+        if not self._engine.holding.is_live(lane) or piece.generation != lane.generation:
             return None
         if start != lane.next:
-            self._engine.drop(lane, f"the chain is broken: {start} instead of {lane.next}")
+            self._engine.holding.drop(lane, f"the chain is broken: {start} instead of {lane.next}")
             return None
         part = Part(records[-1].offset + 1, piece, len(records))
         try:
@@ -142,7 +142,7 @@ class Rounds:
                     await self._engine.look()
             except Exception as error:  # noqa: BLE001 - judged there
                 self._engine.failed(begun.lane, error, begun.lane.next)
-        return self._engine.is_live(begun.lane)
+        return self._engine.holding.is_live(begun.lane)
 
     def _decide(self, begun: _Begun) -> bool:
         """Let the stage decide a part; False where it could not."""

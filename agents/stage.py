@@ -18,18 +18,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final
 
-from faust.types import TP
-
 from agents.deciding import Monitor, Silent, Stage
-from agents.lanes import Lane, Part
-from agents.ledger import Claim, FencedError, Ledger, LedgerMissingError, StaleClaimError, Step
+from agents.holding import Holding
+from agents.lanes import Lane, Part, at
+from agents.ledger import FencedError, Ledger, Step
 from agents.poison import SetAside
 from agents.rounds import Rounds
 from agents.signals import Signals
-from rules.state_format import NewerFormatError
 from streams.batches import Consumer
 from streams.errors import LedgerError, TransportError
 from streams.producer import OrderedProducer
@@ -39,14 +37,10 @@ logger = logging.getLogger(__name__)
 
 #: Parts of a lane that wait for acks or their commit, before the next one has to wait.
 DEPTH: Final = 2
-#: A claim that was refused is tried again after this: a rebalance, or an operator, mends it.
-RECLAIM_SECONDS: Final = 1.0
-LONGEST_RECLAIM_SECONDS: Final = 30.0
-DRAIN_SECONDS: Final = 10.0
 
 
 class Engine:
-    """Runs a stage on the partitions that this worker owns; the ``owner`` of its Faust app.
+    """Runs a stage on the partitions that this worker owns.
 
     Args:
         prefix: begins the topics' names on the broker.
@@ -77,9 +71,9 @@ class Engine:
         self.signals = signals or Signals()
         self.max_part = max_part or stage.max_part
         self.cache_bytes = cache_bytes
-        self.lanes: dict[TP, Lane] = {}
-        self.stopped: dict[TP, str] = {}
-        """Partitions that wait for an operator, and why."""
+        self.holding = Holding(self)
+        """Claims partitions and gives them up."""
+        self.lanes, self.stopped = self.holding.lanes, self.holding.stopped
         self._set_aside = set_aside
         self.look: Callable[[], Awaitable[None]] | None = None
         """Finds out what a part that is early has to know."""
@@ -87,20 +81,12 @@ class Engine:
         """Told that only a newer program can go on: one that is there takes over from whoever leaves."""
         self._consumer: Callable[[], Consumer] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._delays: dict[TP, float] = {}
         self._turn = asyncio.Lock()
         """One lane's work between batches at a time: a midnight of all holds records up by one chunk."""
         self.is_closing = False
-        self._drains = 0
-        self._is_draining = False
-        """From a drain to the next assignment: a claim in between would make a lane that nobody drains."""
         self._rounds = Rounds(self)
         self.on_commit: list[Callable[[Lane, Part], None]] = []
         """Called after each commit."""
-        self.on_drain: list[Callable[[], Awaitable[None]]] = []
-        """Awaited when partitions are about to be given up, behind the commits that are under way."""
-        self.drain_seconds = DRAIN_SECONDS
-        """How long that may take, all together."""
 
     def bind(self, consumer: Callable[[], Consumer]) -> None:
         """Say where the app's consumer is found; it does not exist before the app starts."""
@@ -111,106 +97,6 @@ class Engine:
         """The app's consumer."""
         assert self._consumer is not None, "bind() comes first"
         return self._consumer()
-
-    # -- owning partitions: what the transport asks --------------------------------------------------
-    async def claim(self, partitions: Iterable[TP], generation: int) -> Mapping[TP, int]:
-        """Take partitions over; the next offset of each that could be.
-
-        None while they are about to be given up: the next assignment claims anew.
-        """
-        if self._is_draining:
-            return {}
-        wanted = sorted(partitions)
-        lanes = await asyncio.gather(*(self._claim(tp, generation) for tp in wanted))
-        self._report()
-        return {lane.tp: lane.next for lane in lanes if lane is not None}
-
-    async def _claim(self, tp: TP, generation: int) -> Lane | None:
-        older = self.lanes.get(tp)
-        drains = self._drains
-        try:
-            claim: Claim = await self.ledger.claim(
-                self.stage.name, tp.topic, tp.partition, generation, self.worker
-            )
-        except (StaleClaimError, TransportError) as error:
-            logger.warning("%s-%d is not claimed: %s", tp.topic, tp.partition, error, extra=at(tp))
-            self._refused("stale" if isinstance(error, StaleClaimError) else "unavailable", tp)
-            self._reclaim_later(tp)
-            return None
-        except LedgerError as error:
-            is_missing = isinstance(error, LedgerMissingError)
-            self._refused("missing" if is_missing else "ledger", tp)
-            self._stop(tp, str(error))
-            if is_missing:  # a rebuild brings it back, and needs no restart of ours
-                self._later(tp, self._look_again)
-            return None
-        if self._drains != drains:
-            return None
-        lane = Lane(tp, claim, generation, tp.topic.removeprefix(self.prefix))
-        if older is not None:
-            lane.inherit(older)
-            older.is_dropped = True
-        self.lanes[tp] = lane
-        self.stopped.pop(tp, None)
-        return lane
-
-    def admit(self, tp: TP, offset: int, earliest: int, end: int) -> bool:
-        """Whether the log fits the claim: deleted records are told, a log that is too short stops it."""
-        lane = self.lanes.get(tp)
-        if lane is None or lane.is_closing:  # given up meanwhile, or about to be
-            return False
-        if offset > end:
-            self._stop(
-                tp,
-                f"the ledger stands at offset {offset}, but the log ends at {end}: the topic was made anew "
-                "under a used ledger; point the settings at the right pair, or begin anew (embedded: "
-                "`hearthwatch local reset`)",
-            )
-            return False
-        if offset < earliest and lane.claim.commit:
-            logger.error(
-                "%s-%d: offsets %d to %d were deleted before they were read: raise the topic's retention",
-                tp.topic, tp.partition, offset, earliest - 1, extra=at(tp, offset),
-            )  # fmt: skip
-        lane.end = end
-        self.signals.emit("claimed", tp=tp, offset=offset, epoch=lane.claim.epoch, generation=lane.generation)
-        self.stage.begin(self, lane)
-        return True
-
-    async def drain(self) -> None:
-        """Begin nothing more, and wait for the commits that are under way.
-
-        Until :meth:`keep_only` says what the next assignment leaves us, nothing is claimed either.
-        """
-        self._is_draining = True
-        self._drains += 1
-        lanes = list(self.lanes.values())
-        for lane in lanes:
-            lane.is_closing = True
-        try:
-            async with asyncio.timeout(self.drain_seconds):
-                for lane in lanes:
-                    async with lane.at_rest():
-                        pass
-                for settle in self.on_drain:
-                    await settle()
-        except TimeoutError:
-            logger.warning(
-                "%d parts were not committed in %d s; they will be repeated",
-                sum(len(lane.pending) for lane in lanes), self.drain_seconds,
-            )  # fmt: skip
-        self.signals.emit("drained", lanes=len(lanes), pending=sum(len(lane.pending) for lane in lanes))
-
-    def keep_only(self, partitions: Iterable[TP]) -> None:
-        """Forget the lanes of partitions that belong to others now."""
-        self._is_draining = False
-        kept = set(partitions)
-        for tp in [tp for tp in self.lanes if tp not in kept]:
-            self.lanes.pop(tp).is_dropped = True
-        for tp in [tp for tp in self.stopped if tp not in kept]:
-            del self.stopped[tp]
-        self._delays.clear()
-        self._report()
 
     # -- the loop ------------------------------------------------------------------------------------
     async def run(self, batches: Any) -> None:
@@ -243,12 +129,12 @@ class Engine:
             settle: let nothing else be decided before the commit is through.
         """
         async with self._turn, lane.at_rest():
-            if not self.is_live(lane):
+            if not self.holding.is_live(lane):
                 return False
             try:
                 keys = await due()
                 await self.load(lane, keys)
-                if not (keys or always) or not self.is_live(lane):
+                if not (keys or always) or not self.holding.is_live(lane):
                     return False
                 part = Part(lane.next, states={key: lane.states[key] for key in keys})
                 decide(part)
@@ -261,10 +147,6 @@ class Engine:
                 await asyncio.wait([part.task])
                 return not lane.is_dropped
         return True
-
-    def is_live(self, lane: Lane) -> bool:
-        """Whether a lane is still ours to work on."""
-        return not lane.is_dropped and not lane.is_closing and self.lanes.get(lane.tp) is lane
 
     async def load(self, lane: Lane, keys: Iterable[str]) -> None:
         """Have the states of some keys at hand."""
@@ -343,9 +225,8 @@ class Engine:
 
     def _committed(self, lane: Lane, part: Part) -> None:
         tp = lane.tp
-        if self.lanes.get(tp) is lane:
+        if self.holding.went_on(lane):
             self.consumer.done(tp, part.next_offset)
-            self._delays.pop(tp, None)
         self.monitor.committed(lane, part)
         for tell in self.on_commit:
             tell(lane, part)
@@ -356,12 +237,12 @@ class Engine:
         """A part of a lane, or its commit, came to nothing."""
         if isinstance(error, FencedError):
             if not lane.is_dropped:
-                self._refused("fenced", lane.tp)
-            self.drop(lane, str(error))
+                self.holding.refused("fenced", lane.tp)
+            self.holding.drop(lane, str(error))
         elif isinstance(error, TransportError):
-            self.drop(lane, str(error))
+            self.holding.drop(lane, str(error))
         elif isinstance(error, LedgerError):
-            self._halt(lane, error)
+            self.holding.halt(lane, error)
         else:
             # Not one record's fault, those are set aside: a fault of this program.
             tp = lane.tp
@@ -369,76 +250,7 @@ class Engine:
                 "%s-%d: cannot go on at offset %d", tp.topic, tp.partition, offset,
                 exc_info=error, extra=at(tp, offset),
             )  # fmt: skip
-            self.drop(lane, "the program failed")
-
-    def drop(self, lane: Lane, why: str) -> None:
-        """Forget a lane and claim its partition again, unless that has happened already."""
-        if lane.is_dropped:
-            return
-        lane.is_dropped = True
-        if self.lanes.get(lane.tp) is not lane:
-            return
-        del self.lanes[lane.tp]
-        tp = lane.tp
-        logger.warning("%s-%d: claimed again: %s", tp.topic, tp.partition, why, extra=at(tp, lane.next))
-        self.signals.emit("dropped", tp=tp, why=why)
-        self._report()
-        if not lane.is_closing:
-            self._reclaim_later(lane.tp)
-
-    def _halt(self, lane: Lane, error: LedgerError) -> None:
-        """State and log do not fit together: the partition waits for an operator, or for a newer program."""
-        lane.is_dropped = True
-        if isinstance(error, NewerFormatError) and self.on_beyond is not None:
-            self.on_beyond(error)
-            return
-        why = str(error)
-        if self.lanes.get(lane.tp) is lane:
-            self._refused("ledger", lane.tp)
-            self._stop(lane.tp, why)
-
-    def _stop(self, tp: TP, why: str) -> None:
-        lane = self.lanes.pop(tp, None)
-        if lane is not None:
-            lane.is_dropped = True
-        is_told = self.stopped.get(tp) == why
-        self.stopped[tp] = why
-        self.consumer.halt(tp)
-        if is_told:
-            return
-        logger.error("%s-%d is stopped: %s", tp.topic, tp.partition, why, extra=at(tp))
-        self.signals.emit("stopped", tp=tp, why=why)
-        self._report()
-
-    def _reclaim_later(self, tp: TP) -> None:
-        self._later(tp, self._reclaim)
-
-    def _later(self, tp: TP, what: Callable[[TP], None]) -> None:
-        if self.is_closing:
-            return
-        delay = self._delays.get(tp, RECLAIM_SECONDS)
-        self._delays[tp] = min(delay * 2, LONGEST_RECLAIM_SECONDS)
-        asyncio.get_running_loop().call_later(delay, what, tp)
-
-    def _reclaim(self, tp: TP) -> None:
-        if self.is_closing or self._is_draining or tp in self.lanes or tp in self.stopped:
-            return
-        if not self.consumer.reclaim(tp):
-            self._reclaim_later(tp)
-
-    def _look_again(self, tp: TP) -> None:
-        """Claim a partition that Redis had lost; it stays stopped if that is still so."""
-        if self.is_closing or self._is_draining or tp not in self.stopped:
-            return
-        if not self.consumer.reclaim(tp):
-            self._later(tp, self._look_again)
-
-    def _refused(self, reason: str, tp: TP) -> None:
-        self.monitor.refused(reason)
-        self.signals.emit("refused", reason=reason, tp=tp)
-
-    def _report(self) -> None:
-        self.monitor.partitions(len(self.lanes), len(self.stopped))
+            self.holding.drop(lane, "the program failed")
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something beside the loop; :meth:`close` ends it."""
@@ -458,12 +270,6 @@ class Engine:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-
-def at(tp: TP, offset: int | None = None) -> dict[str, object]:
-    """What a log line about a partition has beside its text."""
-    found: dict[str, object] = {"topic": tp.topic, "partition": tp.partition}
-    return found if offset is None else {**found, "offset": offset}
 
 
 def _step(part: Part) -> Step:

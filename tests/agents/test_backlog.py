@@ -100,7 +100,7 @@ async def test_lag_grows_while_no_partition_can_be_claimed(rig: Rig, monkeypatch
     with monkeypatch.context() as outage:
         outage.setattr(worker.ledger, "claim", away)
         lane = worker.engine.lanes[TP(topic, 0)]
-        worker.engine.drop(lane, "a test")
+        worker.engine.holding.drop(lane, "a test")
         for seen in (300, 600):
             await rig.send("in", numbered(300))
             await worker.backlog.look()

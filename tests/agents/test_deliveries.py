@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from agents.deliveries import AT_ONCE, LONGEST_DRAIN_SECONDS
+from agents.holding import DRAIN_SECONDS
 from agents.ledger import Claim, Ledger
-from agents.stage import DRAIN_SECONDS
 from casework.alerts.inputs import ROUTES_KEY
 from streams.records import ALERTS
 from streams.timestamps import HOUR, SECOND
@@ -129,7 +129,7 @@ async def test_nothing_leaves_between_a_drain_and_the_next_owner(rig: Rig, site:
 
     async def claimed_again() -> None:
         gate.set()
-        engine.drop(lane, "a commit that was refused")
+        engine.holding.drop(lane, "a commit that was refused")
         assert engine.consumer.reclaim(tp)
         async with asyncio.timeout(DEADLINE):
             while tp in engine.consumer._claiming:
@@ -138,7 +138,7 @@ async def test_nothing_leaves_between_a_drain_and_the_next_owner(rig: Rig, site:
                 await site.came.get()
 
     site.answers = [(0, {})]  # whatever leaves is not answered before its worker has gone
-    engine.on_drain.append(claimed_again)
+    engine.holding.on_drain.append(claimed_again)
     await alerts.stop()
     assert site.requests == []
     site.answers = []
@@ -259,4 +259,4 @@ async def test_a_handover_waits_as_long_as_channels_may_take_and_the_group_waits
     )
     alerts = Alerts(rig)
     worker, _ = alerts.worker(routes=routes_of(text))
-    assert worker.engine.drain_seconds == seconds
+    assert worker.engine.holding.drain_seconds == seconds

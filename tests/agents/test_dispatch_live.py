@@ -138,7 +138,7 @@ async def test_what_flies_when_a_worker_leaves_is_answered_first(rig: Rig, site:
     async def reached() -> None:
         draining.set()
 
-    alerts.workers[0].engine.on_drain.insert(0, reached)
+    alerts.workers[0].engine.holding.on_drain.insert(0, reached)
     leaving = asyncio.ensure_future(alerts.stop())
     await asyncio.wait_for(draining.wait(), DEADLINE)
     site.released.set()

@@ -271,8 +271,8 @@ async def test_seeks_in_the_middle_of_fetches_lose_and_double_nothing(rig: Rig) 
         signals.seen.clear()
         if tp is not None:
             # As after a refused commit, but with everything still in flight.
-            worker.engine.drop(worker.engine.lanes[tp], "a test")
-            worker.engine._reclaim(tp)
+            worker.engine.holding.drop(worker.engine.lanes[tp], "a test")
+            worker.engine.holding.reclaim(tp)
     await rig.through("counting", "in", signals)
     await agrees(rig, sent)
 
@@ -301,18 +301,18 @@ async def test_nothing_is_claimed_between_a_drain_and_the_next_assignment(rig: R
         await gate.wait()
 
     async def claimed_again() -> None:
-        engine.drop(engine.lanes[tp], "a test")
+        engine.holding.drop(engine.lanes[tp], "a test")
         assert engine.consumer.reclaim(tp)
         while tp in engine.consumer._claiming:
             await asyncio.wait([engine.consumer._claiming[tp]])
 
     ledger.claim = slow  # type: ignore[method-assign]
-    engine.on_drain.append(reached)
+    engine.holding.on_drain.append(reached)
     async with asyncio.timeout(DEADLINE):
         if moment == "before":
             again = asyncio.ensure_future(claimed_again())
             await claiming.wait()
-        drain = asyncio.ensure_future(engine.drain())
+        drain = asyncio.ensure_future(engine.holding.drain())
         await draining.wait()
         if moment == "while":
             again = asyncio.ensure_future(claimed_again())  # its turn comes before that of the drain
@@ -321,7 +321,7 @@ async def test_nothing_is_claimed_between_a_drain_and_the_next_assignment(rig: R
         if moment == "after":
             again = asyncio.ensure_future(claimed_again())
         await again
-    assert not [lane for lane in engine.lanes.values() if engine.is_live(lane)]
+    assert not [lane for lane in engine.lanes.values() if engine.holding.is_live(lane)]
     # The next assignment claims it.
     second, second_signals = rig.worker(Counting())
     more = numbered(100, start=100)

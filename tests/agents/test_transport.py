@@ -38,8 +38,8 @@ async def test_a_fetch_that_a_seek_overtook_is_dropped_and_made_again(rig: Rig) 
         if found and overtaken < 2:
             overtaken += 1
             epoch = worker.engine.lanes[tp].claim.epoch
-            worker.engine.drop(worker.engine.lanes[tp], "a test")
-            worker.engine._reclaim(tp)
+            worker.engine.holding.drop(worker.engine.lanes[tp], "a test")
+            worker.engine.holding.reclaim(tp)
             await signals.wait("claimed", lambda facts: facts["epoch"] > epoch)
             await asyncio.wait(list(consumer._claiming.values()))  # the seek, which follows the claim
         return found
