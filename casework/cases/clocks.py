@@ -27,7 +27,11 @@ def start(case: Case, at: int, book: Book, kinds: tuple[ClockKind, ...] = LEVEL_
 
 
 def hurry(case: Case, at: int, book: Book) -> None:
-    """The case became more urgent: no clock runs longer than its new level allows from now on."""
+    """The case became more urgent: no clock runs longer than its new level allows from now on.
+
+    What is late stays late, and whoever was told is not told again; the next tiers hear of it when the new
+    level, counted from now, has them hear of it, or before.
+    """
     within = book.rules_of(case.level).within
     for kind in LEVEL_CLOCKS:
         clock = case.clock(kind)
@@ -42,7 +46,9 @@ def hurry(case: Case, at: int, book: Book) -> None:
         elif not clock.is_running:
             if kind in RUN_AGAIN:
                 _set(case, kind, due)
-        elif clock.overdue is None and due.instant < clock.due:
+        elif clock.overdue is not None:
+            _hasten(case, clock, due, book)
+        elif due.instant < clock.due:
             _set(case, kind, due)
 
 
@@ -103,18 +109,38 @@ def pass_deadline(case: Case, clock: Clock, at: int, book: Book) -> Tier | None:
         clock.overdue, clock.told = clock.next, 1
         clock.next = book.due(clock.due, book.commitment.grace).instant
         return "community"
-    rules = book.rules_of(case.level)
+    moment = clock.next
     if clock.overdue is None:
-        clock.overdue = clock.next
+        clock.overdue = moment
     tier = TIERS[clock.told]
     clock.told += 1
-    waits = (rules.street, rules.district)
+    clock.next = None
     if clock.told < len(TIERS):
-        # Never in the same moment as the tier before, even where the level has changed in between.
-        clock.next = max(book.due(clock.due, waits[clock.told - 1]).instant, clock.next + 1)
-    else:
-        clock.next = None
+        clock.next = max(_next_tier(case, clock, moment, book), moment + 1)
     return tier
+
+
+def _next_tier(case: Case, clock: Clock, moment: int, book: Book) -> int:
+    """When the tier after the one that is told at a moment is told."""
+    rules = book.rules_of(case.level)
+    if clock.told == 1:
+        return book.due(clock.due, rules.street).instant
+    if moment <= book.due(clock.due, rules.street).instant:
+        return book.due(clock.due, rules.district).instant
+    # The level has risen since the deadline: the district has the same time after the street as ever.
+    street, district = rules.street, rules.district
+    if street.unit != district.unit:
+        return book.due(moment, district).instant
+    gap = district.number - street.number
+    return book.due(moment, Span(gap, district.unit)).instant if gap > 0 else moment
+
+
+def _hasten(case: Case, clock: Clock, due: Due, book: Book) -> None:
+    """A clock that is late: the next tier is told no later than if it had been due at this instant."""
+    if clock.next is not None:
+        rules = book.rules_of(case.level)
+        wait = rules.street if clock.told == 1 else rules.district
+        clock.next = min(clock.next, book.due(due.instant, wait).instant)
 
 
 def _set(case: Case, kind: ClockKind, due: Due) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from casework.alerts.alert import Alert
+from casework.cases.case_events import CaseEvent
 from casework.cases.commands import Command, Tick
 from casework.workdays import Workdays
 from tests.casework.cases.a_case import ANNA, BOOK, DAY, HOME, HOUR, MONDAY, Desk, instant
@@ -143,3 +144,59 @@ def test_a_higher_level_brings_the_next_tiers_no_moment_back() -> None:
     assert order == sorted(order)
     per_clock = [(event.data["clock"], event.data["tier"]) for event in later]
     assert len(per_clock) == len(set(per_clock))
+
+
+def tiers_told(events: list[CaseEvent]) -> list[tuple[str, str, int]]:
+    """(clock, tier, instant) of what was found late or passed on."""
+    return [
+        (event.data["clock"], event.data["tier"], event.at)
+        for event in events
+        if event.type in ("overdue", "escalated")
+    ]
+
+
+def test_what_is_late_at_an_upgrade_goes_up_as_fast_as_the_new_level_asks_and_nobody_hears_it_twice() -> None:
+    desk = Desk()
+    desk.warn(1, "raised", "blue")
+    desk.until("2026-03-06T08:00")
+    before = tiers_told(desk.events)
+    assert before == [
+        ("acknowledge", "community", instant("2026-03-05T00:00")),
+        ("visit", "community", instant("2026-03-06T00:00")),
+    ]
+    red = desk.at
+    desk.warn(2, "upgraded", "red")
+    told = tiers_told(desk.later(3 * DAY))
+    assert [one for one in told if one[0] == "acknowledge"] == [
+        ("acknowledge", "street", red + 2 * HOUR),
+        ("acknowledge", "district", red + 5 * HOUR),
+    ]
+    assert [one for one in told if one[0] == "visit"] == [
+        ("visit", "street", red + 13 * HOUR),
+        ("visit", "district", red + 16 * HOUR),
+    ]
+    assert len({one[:2] for one in before + told}) == len(before + told)
+
+
+def test_an_upgrade_puts_off_no_tier_that_was_to_be_told_sooner() -> None:
+    desk = Desk()
+    desk.warn(1, "raised", "blue")
+    desk.until("2026-03-09T23:59")  # the street hears of the acknowledgement at midnight
+    desk.warn(2, "upgraded", "red")
+    midnight = instant("2026-03-10T00:00")
+    told = [one for one in tiers_told(desk.later(2 * DAY)) if one[0] == "acknowledge"]
+    assert told == [("acknowledge", "street", midnight), ("acknowledge", "district", midnight + 3 * HOUR)]
+
+
+def test_help_that_is_late_when_the_case_turns_red_reaches_the_street_within_hours() -> None:
+    desk = Desk()
+    desk.warn(1, "raised", "blue")
+    desk.send("acknowledge")
+    desk.send("visit", outcome="met")
+    desk.send("assess", level="severe", causes=[])
+    desk.until("2026-03-18T08:00")
+    red = desk.at
+    desk.warn(2, "upgraded", "red")
+    desk.send("acknowledge")
+    told = tiers_told(desk.later(3 * DAY))
+    assert told == [("help", "street", red + 25 * HOUR), ("help", "district", red + 28 * HOUR)]
