@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -25,7 +26,7 @@ from hearthwatch.running import in_force
 from hearthwatch.screen import wide_console
 from hearthwatch.settings import Settings, load_settings
 from hearthwatch.worker_config import catalog_and_policy
-from hearthwatch.yields.shown import Naming, Shown, show, to_count
+from hearthwatch.yields.shown import DISTRICT_DIGITS, PLACES, Naming, Shown, is_part, show, to_count
 from rules.calendar import Calendar
 from rules.words import Language
 from streams.errors import InputError
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from rules.policy import Policy
     from streams.catalog import Catalog
 
+_TYPE: Final = re.compile(r"[a-z0-9-]{1,40}(\.[a-z0-9-]{1,40}){1,4}")
 _IN_TABLES: tuple[Dimension, ...] = ("indicator", "department", "community")
 """What is printed unless something else is asked for; JSON and HTML have all."""
 
@@ -65,7 +67,7 @@ _IN_TABLES: tuple[Dimension, ...] = ("indicator", "department", "community")
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Read records of `case.events` and `warnings` from a file, one per line (- for standard input), and"
-    " not from Kafka.",
+    " not from Kafka. Exit status 2 if there is no case in it.",
 )
 @click.option(
     "--html",
@@ -104,20 +106,32 @@ def yield_(
     keep_apart([] if file is None else [file], [("--html", html)])
     settings = load_settings()
     courses, catalog, policy, book = _read(settings, file, is_quiet=as_json)
-    cohort = Cohort(Calendar(policy.timezone), first, last, community)
+    calendar = Calendar(policy.timezone)
+    no_need = frozenset(level for level, one in book.difficulties.items() if one.severity == 0)
     found = count(
         courses,
-        cohort,
+        Cohort(calendar, first, last, community),
         by=to_count(by or DIMENSIONS),
         levels=[level.id for level in policy.levels],
         departments=catalog.departments.keys(),
-        no_need=frozenset(level for level, one in book.difficulties.items() if one.severity == 0),
+        no_need=no_need,
     )
+    wider = ("", community[:DISTRICT_DIGITS]) if is_part(community) and not small_cells else ()
+    around = [
+        count(courses, Cohort(calendar, first, last, code), by=PLACES, no_need=no_need) for code in wider
+    ]
     naming = Naming(policy, catalog, lang)
 
     def shown_by(dimensions: Sequence[Dimension]) -> Shown:
         return show(
-            found, naming, dimensions, since=since, until=until, community=community, small_cells=small_cells
+            found,
+            naming,
+            dimensions,
+            since=since,
+            until=until,
+            community=community,
+            small_cells=small_cells,
+            around=around,
         )
 
     if html is not None:
@@ -142,12 +156,7 @@ def _read(settings: Settings, file: Path | None, *, is_quiet: bool) -> tuple[Cou
     courses = Courses()
     if file is not None:
         files = catalog_and_policy(settings)
-        with open_events(file) as lines:
-            try:
-                for line in lines:  # a warning with all its facts may be longer than any event
-                    courses.take(line)
-            except OSError as error:
-                raise InputError(f"{file}: cannot be read: {error.strerror}") from None
+        _read_file(file, courses)
     else:
         from hearthwatch.yields.reading import read_topics
 
@@ -159,3 +168,48 @@ def _read(settings: Settings, file: Path | None, *, is_quiet: bool) -> tuple[Cou
     if isinstance(book, str):
         raise InputError(f"{book} Which difficulties are none stands in the book.")
     return courses, *files, book
+
+
+def _read_file(file: Path, courses: Courses) -> None:
+    """Take the records of a file, one a line.
+
+    Raises:
+        InputError: it cannot be read, or opens no case: it is another file than was meant.
+    """
+    read, first_other = 0, ""
+    with open_events(file) as lines:
+        try:
+            for line in lines:  # a warning with all its facts may be longer than any event
+                others = courses.unreadable
+                courses.take(line)
+                read += 1
+                if courses.unreadable > others and not first_other:
+                    first_other = f"line {read} {_kind_of(line)}"
+        except OSError as error:
+            raise InputError(f"{file}: cannot be read: {error.strerror}") from None
+    if len(courses):
+        return
+    if not read:
+        found = "it is empty"
+    elif courses.unreadable == read:
+        found = f"none of its lines ({read}) is a record of `case.events` or `warnings`: {first_other}"
+    else:
+        of = f"{read - courses.unreadable} of its {read} lines are records of these topics"
+        found = f"{of}, and none is an event `case.opened`"
+    raise InputError(
+        f"{'standard input' if str(file) == '-' else file}: there is no case in it: {found}."
+        " Expected the values of all records of `case.events`, and of `warnings` for the departments,"
+        " one JSON object a line"
+    )
+
+
+def _kind_of(line: bytes) -> str:
+    """What a line of another file is, without its content: it may be personal data."""
+    try:
+        found = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "is not JSON"
+    type = found.get("type") if isinstance(found, dict) else None
+    if isinstance(type, str) and _TYPE.fullmatch(type):
+        return f"is of the type `{type}`"
+    return "has no `type`, `id` and `data` of an event"

@@ -39,15 +39,18 @@ def tables(found: Shown, language: Language) -> Iterator[Any]:
     for one in found.wrong_data:
         yield Text(
             f"{words['code-data-wrong']}, {one.title}: {words['by-staff']}"
-            f" {count_text(one.by_staff, words)}, {words['by-itself']} {count_text(one.by_itself, words)}"
+            f" {one.by_staff:,}, {words['by-itself']} {one.by_itself:,}"
         )
     for dimension, rows in found.by.items():
         yield Text("")
         yield Text(words[dimension], style="bold")
+        if dimension in found.withheld:
+            yield Text(words["withheld"], style="dim")
+            continue
         yield _rows(rows, words)
         if dimension in SEVERAL:
             yield Text(words["several"], style="dim")
-    if any(row.is_hidden for rows in found.by.values() for row in (*rows, found.total)):
+    if found.total.is_hidden or any(row.is_hidden for rows in found.by.values() for row in rows):
         yield Text("")
         yield Text(f"· {words['hidden']}", style="dim")
 

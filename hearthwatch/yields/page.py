@@ -77,6 +77,8 @@ def _sections(main: Element, found: Shown, words: Mapping[str, str]) -> None:
     _paragraph(section, words["rates-about"])
     _chart(section, charts.steps(total, words, "chart-rates"))
     _table(section, words["funnel"], [total], words, first="")
+    if total.is_hidden:
+        _paragraph(section, words["hidden"])
     more = [f"{words[name]}: {total.counts[name]:,}" for name in ("worklist", "reopened", "joined", "quieted")
             if total.counts[name]]  # fmt: skip
     if more:
@@ -88,15 +90,14 @@ def _sections(main: Element, found: Shown, words: Mapping[str, str]) -> None:
         _plain_table(section, words["codes"], ["", words["cases"]], rows, words)
     if found.wrong_data:
         section = _section(main, "wrong", words["wrong"])
-        rows = [
-            [one.title, count_text(one.by_staff, words), count_text(one.by_itself, words)]
-            for one in found.wrong_data
-        ]
+        rows = [[one.title, f"{one.by_staff:,}", f"{one.by_itself:,}"] for one in found.wrong_data]
         columns = [words["source"], words["by-staff"], words["by-itself"]]
         _plain_table(section, words["wrong"], columns, rows, words)
     for dimension, shown in found.by.items():
         if shown:
             _by(main, dimension, shown, words)
+        elif dimension in found.withheld:
+            _section(main, dimension, words[dimension], words["withheld"])
     _conclude(main, words)
 
 

@@ -14,25 +14,23 @@ from casework.yields.counting import (
     OTHER,
     RATES,
     UNKNOWN,
+    Counts,
     Dimension,
-    Row,
+    WrongData,
     Yield,
 )
+from casework.yields.hiding import CODES_OF_ROW, COUNTS, Hidden, hidden_in_district, hidden_in_part
 from casework.yields.rates import Rate
-from casework.yields.small_cells import hidden, is_small
+from casework.yields.small_cells import is_small
 from hearthwatch.yields.words import WORDS
 from rules.policy import Policy, Titles
 from rules.words import Language
 from streams.catalog import Catalog
 
-COUNTS: Final = (
-    "warned", "open", "waiting", "worklist", "acknowledged", "visited", "need", "helped", "reopened",
-    "joined", "quieted",
-)  # fmt: skip
-"""The whole numbers of :class:`Counts`."""
-_TELLING: Final = ("warned", "open", "waiting", "visited", "need", "helped")
-"""Counts that the shares and the close codes of a row would give away."""
-_PLACES: Final[tuple[Dimension, ...]] = ("community", "street")
+DISTRICT_DIGITS: Final = 6
+PLACES: Final[tuple[Dimension, ...]] = ("community", "street")
+"""The dimensions whose small counts are hidden."""
+_IN_ORDER: Final = ("level", "month")
 _UNTITLED: Final = (MEMBERS_ONLY, UNKNOWN, NOWHERE, OTHER)
 
 
@@ -41,8 +39,8 @@ class ShownRow(msgspec.Struct, frozen=True):
 
     Attributes:
         counts: None where the count is hidden.
-        rates: None where a count of the row is hidden.
-        codes: close code -> cases; None where one is hidden.
+        rates: None where the share is.
+        codes: close code -> cases; None where they are hidden: one of them, or what they would tell.
     """
 
     id: str
@@ -57,12 +55,12 @@ class ShownRow(msgspec.Struct, frozen=True):
 
 
 class ShownSource(msgspec.Struct, frozen=True):
-    """A source whose data were wrong; None where the count is hidden."""
+    """A source whose data were wrong."""
 
     source: str
     title: str
-    by_staff: int | None
-    by_itself: int | None
+    by_staff: int
+    by_itself: int
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -73,6 +71,8 @@ class Shown(msgspec.Struct, frozen=True):
         community: the code that it is limited to, or empty.
         hides: whether small counts of communities and streets are hidden.
         by: dimension -> rows.
+        wrong_data: empty too where a count of it is hidden.
+        withheld: dimensions whose rows are hidden altogether.
     """
 
     since: str | None
@@ -82,11 +82,17 @@ class Shown(msgspec.Struct, frozen=True):
     total: ShownRow
     by: dict[str, list[ShownRow]]
     wrong_data: list[ShownSource]
+    withheld: list[str]
 
 
 def to_count(by: Sequence[Dimension]) -> tuple[Dimension, ...]:
     """By what to count for showing this: what is hidden of communities and streets depends on both."""
-    return tuple(dict.fromkeys((*by, *_PLACES))) if any(place in by for place in _PLACES) else tuple(by)
+    return tuple(dict.fromkeys((*by, *PLACES))) if any(place in by for place in PLACES) else tuple(by)
+
+
+def is_part(community: str) -> bool:
+    """Whether a code is that of a community or street: then what is around it is counted too."""
+    return len(community) > DISTRICT_DIGITS
 
 
 def show(
@@ -98,51 +104,47 @@ def show(
     until: str | None = None,
     community: str = "",
     small_cells: bool = False,
+    around: Sequence[Yield] = (),
 ) -> Shown:
-    """What may be shown.
+    """What may be shown (:mod:`casework.yields.hiding`).
 
-    Counts of 1 and 2 of a community or a street are hidden, and those from which they could be worked out.
-    Where all is limited to one of them, every count of 1 and 2 is.
+    Of a district the small numbers of its communities and streets are hidden; where all is limited to one of
+    these, every small number is.
 
     Args:
         found: counted by what :func:`to_count` says.
         by: what is to be shown.
         small_cells: hide nothing.
+        around: the same cohort of all and of the whole district, by community and street; needed if
+            :func:`is_part` and anything is hidden.
+
+    Raises:
+        ValueError: they are needed and not given.
     """
-    hides = not small_cells
-    is_narrow = hides and len(community) > 6
-    gone = _gone(found) if hides and any(place in by for place in _PLACES) else {}
+    gone = Hidden() if small_cells else _hidden(found, by, community, around)
     rows: dict[str, list[ShownRow]] = {
-        dimension: [
-            _shown(
-                row,
-                titles.of(dimension, row.id),
-                hide=is_narrow or (hides and dimension in _PLACES),
-                gone=gone.get((dimension, row.id), frozenset()),
-            )
+        dimension: []
+        if dimension in gone.withheld
+        else [
+            _shown(row.id, titles.of(dimension, row.id), row.counts, gone.row(dimension, row.id))
             for row in found.by[dimension]
         ]
         for dimension in by
     }
-    for dimension in _PLACES:
-        if dimension in rows and hides:  # the order must not tell what is hidden either
-            rows[dimension].sort(key=_known_first)
+    for dimension, shown in rows.items():  # the order must not tell what is hidden either
+        if dimension not in _IN_ORDER and any(row.counts["warned"] is None for row in shown):
+            shown.sort(key=_known_first)
     return Shown(
         since,
         until,
         community,
-        hides,
-        _shown(Row("", found.total), titles.words["all"], hide=is_narrow),
+        not small_cells,
+        _shown("", titles.words["all"], found.total, gone.total),
         rows,
-        [
-            ShownSource(
-                one.source,
-                titles.of("department", one.source),
-                _unless_small(one.by_staff, is_narrow),
-                _unless_small(one.by_itself, is_narrow),
-            )
-            for one in found.wrong_data
-        ],
+        _sources(found.wrong_data, titles, hide=is_part(community) and not small_cells)
+        if CODES_OF_ROW not in gone.total
+        else [],
+        [dimension for dimension in by if dimension in gone.withheld],
     )
 
 
@@ -171,34 +173,32 @@ def _known_first(row: ShownRow) -> tuple[bool, int, str]:
     return warned is None, -(warned or 0), row.id
 
 
-def _unless_small(count: int, hide: bool) -> int | None:
-    return None if hide and is_small(count) else count
+def _hidden(found: Yield, by: Sequence[Dimension], community: str, around: Sequence[Yield]) -> Hidden:
+    if is_part(community):
+        if not around:
+            raise ValueError(
+                f"what is hidden of {community} depends on all of its district: nothing is given"
+            )
+        return hidden_in_part(found, community, around)
+    return hidden_in_district(found) if any(place in by for place in PLACES) else Hidden()
 
 
-def _shown(row: Row, title: str, *, hide: bool, gone: frozenset[str] = frozenset()) -> ShownRow:
-    """A row; without counts of 1 and 2 if they are to be hidden, and without those that are gone anyway."""
-    counts = {
-        name: None if name in gone else _unless_small(getattr(row.counts, name), hide) for name in COUNTS
-    }
-    is_whole = all(counts[name] is not None for name in _TELLING)
-    codes = row.counts.codes
+def _sources(found: Sequence[WrongData], titles: Naming, *, hide: bool) -> list[ShownSource]:
+    """Whose data were wrong; nobody's if one of the counts is to be hidden: they add up to a close code."""
+    if hide and any(is_small(count) for one in found for count in (one.by_staff, one.by_itself)):
+        return []
+    return [
+        ShownSource(one.source, titles.of("department", one.source), one.by_staff, one.by_itself)
+        for one in found
+    ]
+
+
+def _shown(id: str, title: str, counts: Counts, gone: frozenset[str]) -> ShownRow:
+    """A row without the columns that are gone."""
     return ShownRow(
-        row.id,
+        id,
         title,
-        counts,
-        {name: getattr(row.counts, name) if is_whole else None for name in RATES},
-        None if not is_whole or (hide and any(map(is_small, codes.values()))) else codes,
+        {name: None if name in gone else getattr(counts, name) for name in COUNTS},
+        {name: None if f"{name}.hits" in gone else getattr(counts, name) for name in RATES},
+        None if CODES_OF_ROW in gone else counts.codes,
     )
-
-
-def _gone(found: Yield) -> dict[tuple[str, str], frozenset[str]]:
-    """(dimension, row) -> columns, of communities and streets: what is hidden for itself or for another."""
-    gone: dict[tuple[str, str], set[str]] = {}
-    for column in COUNTS:
-        communities, streets = (
-            {row.id: getattr(row.counts, column) for row in found.by[place]} for place in _PLACES
-        )
-        for place, ids in zip(_PLACES, hidden(communities, streets), strict=True):
-            for id in ids:
-                gone.setdefault((place, id), set()).add(column)
-    return {at: frozenset(columns) for at, columns in gone.items()}

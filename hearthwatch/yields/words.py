@@ -50,6 +50,7 @@ WORDS: Final[dict[Language, dict[str, str]]] = {
         "shown": "Drawn are {shown} rows that can be shown; the table has all {all}.",
         "hidden": "Counts of 1 and 2 are hidden, and others from which they could be worked out: they could"
         " speak of one family.",
+        "withheld": "Too few cases to show any row: the rows would tell of single families.",
         "codes": "How cases were closed",
         "wrong": "Whose data were wrong",
         "source": "source",
@@ -117,6 +118,7 @@ WORDS: Final[dict[Language, dict[str, str]]] = {
         "frozen": "等级、社区和指标以首次见到该家庭时为准。",
         "shown": "图中为可显示的 {shown} 行，表中有全部 {all} 行。",
         "hidden": "1 和 2 以及可据以推算的数字不予显示，以免指向某一家庭。",
+        "withheld": "个案太少，不分行显示，以免指向某一家庭。",
         "codes": "结案原因",
         "wrong": "哪个部门的数据有误",
         "source": "来源",

@@ -118,8 +118,9 @@ def test_where_all_is_of_one_community_every_small_count_is_hidden(
 ) -> None:
     found = told(capsys, "--from", str(log), "--community", SMALL)
     assert found["total"]["counts"]["warned"] is None
-    assert counts(found, "indicator") == {"out-of-work": None}
-    assert found["wrong_data"][0]["by_staff"] is None
+    assert not any(found["by"].values())  # that there is a row would tell
+    assert found["withheld"] == list(DIMENSIONS)
+    assert found["wrong_data"] == []
     text = printed(capsys, "--from", str(log), "--community", SMALL)
     assert "could speak of one family" in " ".join(text.split())
     bare = told(capsys, "--from", str(log), "--community", SMALL, "--small-cells")
@@ -129,15 +130,18 @@ def test_where_all_is_of_one_community_every_small_count_is_hidden(
 def test_a_close_code_of_one_family_is_hidden_with_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    families = [opened(f"Qc{number}") for number in range(7)]
-    for number, family in enumerate(families):
-        ENDINGS["refused" if number == 6 else "deceased" if number >= 3 else "no need"](family)
+    families = [opened(f"Qc{number}", community=OTHER if number > 6 else COMMUNITY) for number in range(14)]
+    endings = [*["no need"] * 3, *["deceased"] * 3, "refused", *["no need"] * 4, *["refused"] * 3]
+    for family, ending in zip(families, endings, strict=True):
+        ENDINGS[ending](family)
     path = tmp_path / "codes.jsonl"
     path.write_bytes(b"\n".join(record for family in families for record in family.records))
-    (row,) = told(capsys, "--from", str(path))["by"]["community"]
-    assert None not in row["counts"].values()
-    assert row["codes"] is None
-    (row,) = told(capsys, "--from", str(path), "--small-cells")["by"]["community"]
+    shown = told(capsys, "--from", str(path))
+    assert shown["total"]["codes"] == {"no-need": 7, "deceased": 3, "refused": 4}
+    for row in shown["by"]["community"]:  # the neighbour's would tell it
+        assert None not in row["counts"].values()
+        assert row["codes"] is None
+    row = told(capsys, "--from", str(path), "--small-cells")["by"]["community"][0]
     assert row["codes"] == {"no-need": 3, "deceased": 3, "refused": 1}
 
 
@@ -187,6 +191,31 @@ def test_lines_that_are_of_neither_topic_are_counted(
     captured = capsys.readouterr()
     assert json.loads(captured.out)["total"]["counts"]["warned"] == 18
     assert captured.err.strip() == "2 records are of neither topic, and were passed over."
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "there is no case in it: it is empty. Expected the values of all records of `case.events`"),
+        (b"name,income\nZhou,900\n", "none of its lines (2) is a record of `case.events` or `warnings`"),
+        (b"name,income\nZhou,900\n", ": line 1 is not JSON"),
+        (b'{"type": "work.job.lost"}\n', ": line 1 is of the type `work.job.lost`"),
+        (b"{}", "line 1 has no `type`, `id` and `data` of an event"),
+        (b"warnings", "12 of its 13 lines are records of these topics, and none is an event `case.opened`"),
+    ],
+)  # fmt: skip
+def test_a_file_without_a_case_is_refused(
+    text: bytes, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if text == b"warnings":
+        text = b"\n".join([b"{}", *[opened(f"Qw{number}").warnings[0] for number in range(12)]])
+    path = tmp_path / "other.jsonl"
+    path.write_bytes(text)
+    assert run(["yield", "--from", str(path)]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{path}: " in said
+    assert message in said
+    assert "Zhou" not in said
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,8 @@ def test_no_sum_tells_what_is_hidden(communities: dict[str, int]) -> None:
     assert all(code in high for code, count in streets.items() if is_small(count))
     if len([count for count in streets.values() if count]) < 2:
         return  # the sum of the district tells what the sum of the street would
+    if low == communities.keys() and high == streets.keys():
+        return  # nothing is shown but the sum of the district
     sums = [[code for code in low if code[:9] == street] for street in streets.keys() - high]
     sums.append([code for code in low if code[:9] in high])  # what is missing of the sum of the district
     for codes in sums:
