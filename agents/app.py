@@ -7,9 +7,7 @@ of partitions over all topics of a group, so stages that shared one would not be
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
@@ -26,11 +24,9 @@ from agents.household import HouseholdStage
 from agents.intake import Intake
 from agents.ledger import LEDGER_TOPIC, CharterStore, KafkaCharter, Ledger
 from agents.metrics import StageMetrics
-from agents.metrics_http import MetricsServer, Outlook
 from agents.person import PersonStage
 from agents.poison import SetAside
 from agents.policies import Activator, PolicyFeed
-from agents.quiet import RateLimit
 from agents.redis_link import RedisHome, RedisLink
 from agents.senders import Senders
 from agents.signals import Signals
@@ -48,7 +44,7 @@ from rules.policy import Policy
 from rules.rulebook import Rulebook
 from streams.batches import BatchApp, Consumer, Untouched
 from streams.catalog import Catalog
-from streams.errors import HearthwatchError, InputError
+from streams.errors import InputError
 from streams.policies import Activation
 from streams.producer import OrderedProducer
 from streams.records import ALERTS, CASE_COMMANDS
@@ -64,9 +60,6 @@ CASE_STAGES: Final[tuple[StageName, ...]] = ("forward", "cases", "dispatch")
 ALL_STAGES: Final[tuple[StageName, ...]] = STAGES + CASE_STAGES
 
 STOP_SECONDS: Final = 30.0
-#: Allocations before the youngest generation is collected: states are bytes, so there is little to find.
-_GC_THRESHOLD: Final = (100_000, 50, 100)
-_WARM_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,54 +363,3 @@ class Worker:
         if self.activator is not None:
             await self.activator.close()
         await self.ledger.close()
-
-
-def run_worker(stage: StageName, config: WorkerConfig) -> None:
-    """Run a stage until SIGINT or SIGTERM; blocks.
-
-    Raises:
-        HearthwatchError: it cannot start.
-        RuntimeError: it failed, and is to be started again.
-    """
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(RateLimit())
-    for noisy in ("aiokafka", "faust", "mode"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    asyncio.run(_run(stage, config))
-
-
-async def _run(name: StageName, config: WorkerConfig) -> None:
-    metrics = StageMetrics(name, clock=config.clock)
-    worker = Worker(stage_of(name, config), config, metrics=metrics)
-    server = None
-    loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
-    settle_memory()
-    loop.call_later(_WARM_SECONDS, settle_memory)
-    try:
-        if config.metrics_port is not None:
-            outlook = Outlook(worker, metrics)
-            server = MetricsServer(outlook, metrics, host=config.metrics_host, port=config.metrics_port)
-            await server.start()
-        await worker.start()
-        ends = [asyncio.ensure_future(event.wait()) for event in (stopping, worker.failed)]
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for end in ends:
-            end.cancel()
-    finally:
-        await worker.stop()
-        if server is not None:
-            await server.close()
-    if isinstance(worker.failure, HearthwatchError):
-        raise worker.failure
-    if worker.failure is not None:
-        raise RuntimeError(f"the {name} worker failed: {worker.failure!r}") from worker.failure
-
-
-def settle_memory() -> None:
-    """What lives now lives for ever: the collector need not look at it again (it doubled the cost)."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLD)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import os
 import random
 import ssl
 import time
@@ -27,6 +26,7 @@ import redis.exceptions
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from agents.redis_errors import REFUSED, REMEDIES, cause_of, passing
 from streams.errors import HearthwatchError, LedgerError, RedisUnavailableError, SettingsError
 
 logger = logging.getLogger(__name__)
@@ -34,17 +34,6 @@ logger = logging.getLogger(__name__)
 Argument = str | bytes | int
 FIRST_DELAY_SECONDS: Final = 0.05
 LONGEST_DELAY_SECONDS: Final = 2.0
-
-_REFUSED: Final = (
-    redis.exceptions.AuthenticationError,
-    redis.exceptions.AuthorizationError,
-    redis.exceptions.AuthenticationWrongNumberOfArgsError,
-    redis.exceptions.NoPermissionError,
-)
-_PASSING: Final = (  # of an answer that will be another one later
-    "LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "MOVED", "ASK", "OOM", "MISCONF",
-    "NOREPLICAS", "BUSY", "UNKILLABLE", "UNBLOCKED",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +160,12 @@ class RedisLink:
                 command = ("EVAL", script.text, *command[2:])
                 self._count("script")
                 continue
-            except _REFUSED as error:
+            except REFUSED as error:
                 raise SettingsError(
                     f"Redis at {self._where()} refuses us: {error}; check user and password in the settings"
                 ) from error
             except (redis.exceptions.RedisError, OSError, TimeoutError) as error:
-                reason = _passing(error)
+                reason = passing(error)
                 if reason is None:
                     raise LedgerError(f"Redis at {self._where()} answered: {error}") from error
                 if self.is_connected:
@@ -188,7 +177,7 @@ class RedisLink:
                 waited = time.monotonic() - began
                 if self._closed or (self._patience is not None and waited + delay > self._patience):
                     raise RedisUnavailableError(
-                        f"Redis at {self._where()} does not answer ({cause_of(error)}): {_REMEDIES[reason]}"
+                        f"Redis at {self._where()} does not answer ({cause_of(error)}): {REMEDIES[reason]}"
                     ) from error
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
                 delay = min(delay * 2, LONGEST_DELAY_SECONDS)
@@ -279,42 +268,6 @@ class RedisLink:
         if client is not None:
             await client.aclose()
         self.is_connected = False
-
-
-def _passing(error: BaseException) -> str | None:
-    """A word for an error that passes by itself or by an operator's hand; None for one that does not."""
-    if isinstance(error, redis.exceptions.BusyLoadingError):
-        return "loading"
-    if isinstance(error, (redis.exceptions.ReadOnlyError, redis.exceptions.OutOfMemoryError)):
-        return "refused-write"
-    if isinstance(error, (redis.exceptions.ClusterError, redis.exceptions.RedisClusterException)):
-        return "lost"
-    if isinstance(error, (redis.exceptions.MovedError, redis.exceptions.TryAgainError)):
-        return "lost"
-    if isinstance(error, redis.exceptions.ResponseError):
-        word = str(error).split(" ", 1)[0]
-        return "refused-write" if word in _PASSING else None
-    return "lost"
-
-
-_REMEDIES: Final = {
-    "lost": "`hearthwatch up` starts an embedded one with all workers, `hearthwatch local up` the servers"
-    " alone; HEARTHWATCH_REDIS_URL names yours",
-    "loading": "wait until it has read its data",
-    "refused-write": "see whether its memory or disk is full, or it is a replica",
-}
-"""What a person can do, by the word of :func:`_passing`."""
-
-
-def cause_of(error: BaseException) -> str:
-    """Why, in a few words: the system's where there are any, otherwise the client's first line."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.errno:
-            return os.strerror(cause.errno).lower()
-        cause = cause.__cause__ or cause.__context__
-    told = str(error).strip().splitlines()
-    return told[0].rstrip(".") if told else type(error).__name__
 
 
 class _Quick:

@@ -21,7 +21,8 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 
-from agents.app import WorkerConfig, run_worker
+from agents.app import WorkerConfig
+from agents.process import run_worker
 from agents.redis_link import RedisHome
 from bench.latency_load import Load
 from bench.machine import CATALOG, POLICY

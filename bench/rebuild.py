@@ -20,8 +20,9 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from agents.app import STAGES, Worker, WorkerConfig, settle_memory, stage_of
+from agents.app import STAGES, Worker, WorkerConfig, stage_of
 from agents.ledger import LEDGER_TOPIC, Ledger
+from agents.process import settle_memory
 from agents.rebuild.restore import Rebuild, Restored
 from agents.ticks import steps
 from bench.machine import CATALOG, POLICY, describe, pin, places, today

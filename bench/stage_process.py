@@ -1,8 +1,8 @@
 """One stage in a process of its own, which counts what it costs; :mod:`bench.pipeline` starts it.
 
-It is wired as :func:`agents.app.run_worker` wires it, with its metrics, but for the samples that are taken
-when a part is through: never more than one in some thousand records. On SIGUSR1 one more is taken, named
-``mark``. On SIGTERM the process ends and prints them all as JSON.
+It is wired as :func:`agents.process.run_worker` wires it, with its metrics, but for the samples that are
+taken when a part is through: never more than one in some thousand records. On SIGUSR1 one more is taken,
+named ``mark``. On SIGTERM the process ends and prints them all as JSON.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from agents.app import StageName, Worker, WorkerConfig, settle_memory, stage_of
+from agents.app import StageName, Worker, WorkerConfig, stage_of
 from agents.deciding import Stage
 from agents.lanes import Lane, Part
 from agents.metrics import StageMetrics
+from agents.process import settle_memory
 from agents.redis_link import RedisHome
 from bench.machine import CATALOG
 from rules.policy_file import read_policy

@@ -9,7 +9,8 @@ from typing import Any
 
 import redis.exceptions
 
-from agents.redis_link import RedisHome, cause_of, connect
+from agents.redis_errors import cause_of
+from agents.redis_link import RedisHome, connect
 from hearthwatch.checks import START, Finding, skew_finding
 from hearthwatch.connections import redis_home, uses_local_redis
 from hearthwatch.settings import Settings

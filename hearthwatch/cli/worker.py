@@ -59,7 +59,7 @@ def worker(
     if supervised:
         leave_with_parent()
     port = metrics_port if metrics_port is not None else metrics_port_of(settings, stage)
-    from agents.app import run_worker
+    from agents.process import run_worker
 
     try:
         config = worker_config(

@@ -27,9 +27,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
 
-import agents.app
 import agents.household
-from agents.app import StageName, Worker, WorkerConfig, run_worker
+import agents.process
+from agents.app import StageName, Worker, WorkerConfig
 from agents.deadlines import Deadlines
 from agents.household import HouseholdStage
 from agents.lanes import Lane, Part
@@ -142,8 +142,8 @@ def main(order: Order, pipe: Connection) -> None:
     options = {"catalog": catalog, "policy": policy, **order.options}
     if order.stage == "cases" and "casebook" not in options:
         options["casebook"] = read_book(DEFAULT, catalog=catalog, policy=policy)
-    agents.app.Worker = partial(Worker, signals=signals)  # type: ignore[assignment,misc]
-    run_worker(order.stage, WorkerConfig(**options))
+    agents.process.Worker = partial(Worker, signals=signals)  # type: ignore[assignment,misc]
+    agents.process.run_worker(order.stage, WorkerConfig(**options))
 
 
 def jump(signals: Signals, seconds: float) -> None:
