@@ -100,6 +100,7 @@ def local_stack(settings: Settings) -> Stack:
         kafka_controller_port=settings.kafka_controller_port,
         jars_dir=settings.jars_dir,
         maven_repository=settings.maven_repository,
+        java_options=settings.java_options or "",
     )
 
 

@@ -8,6 +8,7 @@ A setting comes from the variable ``HEARTHWATCH_<NAME>``, or from ``<name>`` in 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -130,6 +131,10 @@ class Settings(BaseSettings):
         None, "a URL that begins with https:// or http://", _LOCAL, "Maven's central repository"
     )
     """A mirror to fetch the jars from; wherever a jar comes from, it must have its pinned SHA-256."""
+    java_options: str | None = _setting(
+        None, "options as in a shell, each begins with a hyphen", _LOCAL, "none"
+    )
+    """Further options of the embedded Kafka's JVM, such as `-Xmx1g`; the last one of a kind holds."""
     kafka_port: Port = _setting(KAFKA_PORT, _PORT, _LOCAL)
     """Port of the embedded Kafka, on 127.0.0.1 only."""
     kafka_controller_port: Port = _setting(None, _PORT, _LOCAL, "the port after `HEARTHWATCH_KAFKA_PORT`")
@@ -342,6 +347,13 @@ class Settings(BaseSettings):
     def _web_address(cls, text: str | None) -> str | None:
         if text is not None and not text.startswith(("https://", "http://")):
             raise ValueError("not such a URL")
+        return text
+
+    @field_validator("java_options")
+    @classmethod
+    def _options_of_java(cls, text: str | None) -> str | None:
+        if not all(word.startswith("-") for word in shlex.split(text or "")):
+            raise ValueError("not such options")
         return text
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.local import Stack, free_ports
+from tests import jvm
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,6 +19,9 @@ def _plain_environment() -> Iterator[None]:
             # The jars are the same everywhere and 45 MB: where they are kept stays.
             if name not in {"HEARTHWATCH_JARS_DIR", "HEARTHWATCH_MAVEN_REPOSITORY"}:
                 patch.delenv(name)
+        patch.setenv(jvm.VARIABLE, jvm.options())
+        # Else each of some hundred processes compiles the project's files anew.
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
         yield
 
 

@@ -78,6 +78,8 @@ class Kafka:
     """The class path (see :func:`deploy.local.jars.ensure`)."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Properties beyond ``DEFAULTS``, or instead of them."""
+    java_options: Sequence[str] = ()
+    """Of the JVM, behind ours: the last one of a kind holds."""
     scram_users: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Name and password of users made when the data folder is made (no commas or equals signs in them)."""
 
@@ -127,6 +129,7 @@ class Kafka:
         return [
             str(java()),
             *JVM,
+            *self.java_options,
             f"-XX:ErrorFile={self.folder / 'java-crash.log'}",
             f"-Djava.io.tmpdir={self.folder / 'tmp'}",
             "-cp",
@@ -150,7 +153,9 @@ class Kafka:
         format_file = self.folder / "format.properties"
         _write_private(format_file, {**properties, "log.dirs": str(unfinished)})
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
-        command = [str(java()), *FORMAT_JVM, "-cp", os.pathsep.join(map(str, self.jars))]
+        # The heap that was asked for is the broker's.
+        options = [one for one in self.java_options if not one.startswith("-Xm")]
+        command = [str(java()), *FORMAT_JVM, *options, "-cp", os.pathsep.join(map(str, self.jars))]
         command += [
             "kafka.tools.StorageTool",
             "format",

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,6 +74,11 @@ def default_jars_dir() -> Path:
     return Path(os.environ.get("HEARTHWATCH_JARS_DIR") or default_data_dir() / "jars")
 
 
+def default_java_options() -> str:
+    """Options of Kafka's JVM beside ours: none, unless the environment names some."""
+    return os.environ.get("HEARTHWATCH_JAVA_OPTIONS", "")
+
+
 class Stack:
     """Kafka and Valkey of one data directory, on ports of this machine's loopback address.
 
@@ -92,6 +98,7 @@ class Stack:
         kafka_options: Mapping[str, str] | None = None,
         kafka_scram_users: Mapping[str, str] | None = None,
         valkey_options: Mapping[str, str] | None = None,
+        java_options: str | None = None,
         start_timeout_seconds: float = START_TIMEOUT_SECONDS,
     ) -> None:
         """Describe the stack; nothing is touched before :meth:`up`.
@@ -101,6 +108,8 @@ class Stack:
             jars_dir: where Kafka's jars are kept, ``jars`` in the user's data directory unless said (not in
                 ``data_dir``: every stack uses the same).
             maven_repository: the URL of a mirror to fetch the jars from.
+            java_options: further options of Kafka's JVM, as in a shell; those of the environment
+                (``HEARTHWATCH_JAVA_OPTIONS``) unless said.
         """
         self.data_dir = (data_dir or default_data_dir()).absolute()
         self.folder = self.data_dir / "local"
@@ -113,6 +122,7 @@ class Stack:
             kafka_controller_port or kafka_port + 1,
             jars=[self.jars_dir / jar.file_name for jar in jars.locked()],
             options=kafka_options or {},
+            java_options=shlex.split(default_java_options() if java_options is None else java_options),
             scram_users=kafka_scram_users or {},
         )
         self.valkey = Valkey(self.folder / "valkey", valkey_port, options=valkey_options or {})

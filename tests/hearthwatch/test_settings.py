@@ -125,6 +125,8 @@ def test_a_secrets_file_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> 
         ("HEARTHWATCH_LOG_LEVEL", "loud", "debug, info, warning or error"),
         ("HEARTHWATCH_LIFE_RETENTION_DAYS", "0", "a whole number of days, 1 to 36500"),
         ("HEARTHWATCH_MAVEN_REPOSITORY", "ftp://x", "a URL that begins with https:// or http://"),
+        ("HEARTHWATCH_JAVA_OPTIONS", "-Xmx1g here", "options as in a shell, each begins with a hyphen"),
+        ("HEARTHWATCH_JAVA_OPTIONS", "-Da='b", "options as in a shell, each begins with a hyphen"),
     ],
 )
 def test_a_fault_names_the_variable_what_was_given_and_what_is_allowed(
