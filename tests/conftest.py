@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from deploy.local import Stack, free_ports
-from tests import jvm
+from tests import jvm, turns
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,3 +44,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
     finally:
         stack.down()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a run of several workers, what takes long comes first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: turns.turn(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> turns.Turns | None:
+    """Folders that share a town go to one worker, whichever they are."""
+    return turns.Turns(config, log) if config.getoption("dist") == "loadfile" else None
