@@ -108,16 +108,26 @@ async def _suggested(settings: Settings, id: str, lang: Language) -> list[Sugges
 
 
 async def leave_unknown(settings: Settings, desk: Desk, id: str, tried: Entry) -> NoReturn:
-    """Say that there is no such case, and which there may be; leave with 1. The try goes on record first."""
-    await put_on_record(settings, tried)
-    told = f"There is no case `{printable(id)}` that is open or was closed last."
+    """Say that there is no such case, and which there may be; leave with 1.
+
+    The try goes on record first, and each household that was looked at for it, under its own id.
+    """
+    looks: list[Entry] = []
+    near: CaseView | None = None
     for household in dict.fromkeys((id, id.rpartition("-")[0])):
         home = await desk.household(household) if household else None
-        near = None if home is None else home.open or home.last
+        if home is None:
+            continue
+        near = home.open or home.last
+        of = None if near is None else near.id
+        looks.append(entry("read", "household", "ok", case=of, households=[home.id], rows=near is not None))
         if near is not None:
-            told += f" Household {household} has {near.id} ({near.state})."
             break
-    else:
+    await put_on_record(settings, tried, *looks)
+    told = f"There is no case `{printable(id)}` that is open or was closed last."
+    if near is None:
         told += " `hearthwatch case list` names the open ones."
+    else:
+        told += f" Household {near.household} has {near.id} ({near.state})."
     click.echo(told, err=True)
     raise click.exceptions.Exit(1)

@@ -309,6 +309,20 @@ def test_of_a_case_that_is_not_there_the_nearest_is_named(town: Town, case: Cli)
     ]  # fmt: skip
 
 
+def test_the_household_that_is_named_instead_is_on_record_under_its_own_id(town: Town, case: Cli) -> None:
+    for number, (command, typed) in enumerate(
+        [("show", "{}"), ("show", "{}-7"), ("suggest", "{}-7"), ("ack", "{}")], start=1
+    ):
+        home = f"KX{number}"
+        id = opened(town, home, HERE)
+        said = case(command, typed.format(home), by=ANNA)
+        assert f"Household {home} has {id} (new)." in said.err
+        looks = [one for one in on_record(town, id) if one.by == f"hearthwatch case {command}"]
+        assert [(one.kind, one.what, one.result, one.households, one.rows) for one in looks] == [
+            ("read", "household", "ok", (home,), 1)
+        ]
+
+
 # -- lists and looks ---------------------------------------------------------------------------------
 def test_lists_are_filtered_and_the_most_urgent_come_first(town: Town, case: Cli) -> None:
     near, far = "420106022001", "420106022002"
@@ -377,6 +391,8 @@ def test_nothing_is_shown_or_sent_where_the_audit_log_does_not_take_it(
             said = case(*words, by=ANNA)
             assert (said.status, said.out) == (3, ""), words
             assert "the audit log did not take the record" in said.err
+        said = case("show", "K12")
+        assert (said.status, "K12-1" in said.err) == (3, False)
     assert shown(case, id)["version"] == 1
 
 
