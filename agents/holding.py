@@ -119,6 +119,7 @@ class Holding:
         lanes = list(self.lanes.values())
         for lane in lanes:
             lane.is_closing = True
+        self._engine.signals.emit("draining", lanes=len(lanes))
         try:
             async with asyncio.timeout(self.drain_seconds):
                 for lane in lanes:

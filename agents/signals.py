@@ -12,8 +12,9 @@ class Signals:
 
     The names: ``claimed``, ``refused`` (a claim or a commit), ``sent`` (acknowledged, not yet committed),
     ``committed``, ``dropped`` (a lane), ``stopped`` (a partition, until an operator acts), ``set-aside``,
-    ``swept``, ``drained``, ``ready``; of dispatch ``resumed`` (what was unanswered is on its way),
-    ``delivering`` (a message is about to leave), ``delivered``, ``answered`` (the log has what came of it).
+    ``swept``, ``draining``, ``drained``, ``ready``; of dispatch ``resumed`` (what was unanswered is on its
+    way), ``delivering`` (a message is about to leave), ``delivered``, ``answered`` (the log has what came of
+    it).
     """
 
     def emit(self, name: str, **facts: Any) -> None:

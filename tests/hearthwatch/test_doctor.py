@@ -34,6 +34,14 @@ def on_stack(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return tmp_path
 
 
+@pytest.fixture
+def with_topics(on_stack: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """The shared stack has all topics, whichever test comes first."""
+    assert cli.run(["topics", "create"]) == 0
+    capsys.readouterr()
+    return on_stack
+
+
 def diagnose(capsys: pytest.CaptureFixture[str], status: int) -> list[Finding]:
     assert cli.run(["doctor", "--json"]) == status
     told = json.loads(capsys.readouterr().out)
@@ -59,10 +67,8 @@ def small_catalog(folder: Path) -> Path:
 
 
 def test_a_sound_chain_is_all_ok_once_topics_are_there(
-    on_stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    with_topics: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.run(["topics", "create"]) == 0
-    capsys.readouterr()
     monkeypatch.setenv("HEARTHWATCH_ROUTES", str(ROOT / "examples" / "routes" / "demo.yaml"))
     findings = diagnose(capsys, 0)
     assert [one.check for one in findings if one.status != "ok" and one.check != "disk"] == []
@@ -143,11 +149,11 @@ def test_faults_of_catalogue_and_policy_are_told_with_their_places(
 
 
 def test_faults_of_the_files_of_casework_are_told(
-    on_stack: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    with_topics: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (quiet,) = [one for one in diagnose(capsys, 0) if one.check == "routes"]
     assert (quiet.status, quiet.fix) == ("warn", "name them in HEARTHWATCH_ROUTES")
-    book = on_stack / "book.yaml"
+    book = with_topics / "book.yaml"
     book.write_text("casework: x\n")
     monkeypatch.setenv("HEARTHWATCH_CASEBOOK", str(book))
     fault = only(diagnose(capsys, 1), "casework")
