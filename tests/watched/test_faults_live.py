@@ -36,7 +36,7 @@ from tests.agents.test_household_stage import ill
 from tests.watched.installation import Installation, alert, answered, family
 from tests.watched.observer import Observer, values
 
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(500)]
 
 #: Two days of silence become six seconds; an hour that changes wait for a snapshot becomes five seconds (one
 #: is due after one); warnings need not be slow for ten minutes, nor digests have a backlog for an hour.

@@ -27,6 +27,9 @@ from tests.watched.installation import (
 from tests.watched.observer import Observer, ask, values
 from tests.watched.rules import alerts
 
+#: The first test's time has the start of the installation in it.
+pytestmark = pytest.mark.timeout(500)
+
 #: An hour lasts 24 seconds: a range of five minutes still has four scrapes.
 HURRY = 150
 GARBAGE = f"{NAME} {ID_NUMBER}".encode()
