@@ -38,7 +38,7 @@ class Recorder(Signals):
         self,
         name: str,
         where: Callable[[dict[str, Any]], bool] = lambda facts: True,
-        timeout: float = 30.0,  # noqa: ASYNC109
+        timeout: float = 90.0,  # noqa: ASYNC109
         after: int = 0,
     ) -> dict[str, Any]:
         """The first signal of a name, past or to come, for which ``where`` holds.

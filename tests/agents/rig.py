@@ -25,7 +25,7 @@ from streams.kafka_clients import Connection
 from streams.partitions import partition_of
 from streams.records import DEADLETTERS
 
-DEADLINE = 60.0
+DEADLINE = 120.0
 _numbers = itertools.count()
 
 

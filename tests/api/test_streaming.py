@@ -17,7 +17,7 @@ from hearthwatch.desk import Change
 from hearthwatch.tokens import Token, TokenBook, add_token, revoke_token
 from streams.errors import PublishTimeoutError
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 class Source:

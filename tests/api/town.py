@@ -27,7 +27,7 @@ from streams import kafka_clients
 from streams.catalog_file import read_catalog
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 120.0
 DISTRICT = "420106"
 STREET = "420106003"
 HERE, NEXT_DOOR, ELSEWHERE = "420106003005", "420106003006", "420106004001"

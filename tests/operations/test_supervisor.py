@@ -24,6 +24,8 @@ from hearthwatch.run_folder import AlreadyRunningError, RunFolder, RunState, Wor
 from hearthwatch.supervisor import Servers, Supervisor, WorkersFailedError
 from streams.errors import LocalStackError
 
+DEADLINE_SECONDS = 90
+
 #: Stands for `hearthwatch worker`: serves /readyz, and does what a file beside it says.
 PRETENDER = """
 import http.server, json, os, pathlib, signal, sys, threading, time
@@ -70,7 +72,7 @@ class Changes:
         self._event.set()
 
     async def wait(self, is_so: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(DEADLINE_SECONDS):
             while not is_so():
                 self._event.clear()
                 await self._event.wait()
@@ -120,7 +122,7 @@ class Running:
         self.supervisor.stop()
         self.supervisor.stop()  # forces, so that a failed test leaves nobody either
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(self.task, 30)
+            await asyncio.wait_for(self.task, DEADLINE_SECONDS)
 
     async def all_ready(self) -> None:
         await self.changes.wait(lambda: all(one.state == "ready" for one in self.workers))
@@ -177,7 +179,7 @@ async def test_stopping_lets_every_worker_leave_properly(tmp_path: Path) -> None
         await running.all_ready()
         assert running.task is not None
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(running.task, 30)
+        await asyncio.wait_for(running.task, DEADLINE_SECONDS)
         for worker in running.workers:
             assert (tmp_path / f"{worker.name}.left").read_text() == "properly"
             assert (worker.state, worker.pid, worker.last_exit) == ("stopped", None, 0)
@@ -193,7 +195,7 @@ async def test_a_second_signal_forces_a_worker_that_does_not_leave(tmp_path: Pat
         await running.changes.wait(lambda: running.workers[0].state == "stopped")
         assert running.workers[1].state == "stopping"
         running.supervisor.stop()
-        await asyncio.wait_for(running.task, 30)
+        await asyncio.wait_for(running.task, DEADLINE_SECONDS)
         assert running.workers[1].last_exit == -signal.SIGKILL
 
 
@@ -203,7 +205,7 @@ async def test_a_worker_that_never_comes_up_stops_everything_and_shows_its_log(t
     async with running:
         assert running.task is not None
         with pytest.raises(WorkersFailedError, match=r"person-1 died 4 times \(exit status 7\)") as caught:
-            await asyncio.wait_for(running.task, 30)
+            await asyncio.wait_for(running.task, DEADLINE_SECONDS)
     assert "this worker is broken on purpose" in str(caught.value)
     assert all(one.pid is None for one in running.workers)
 
@@ -240,7 +242,7 @@ def test_workers_leave_when_their_supervisor_is_killed(tmp_path: Path) -> None:
         process.kill()
         process.wait()
         process.stdout.close()  # type: ignore[union-attr]
-    gone, alive = psutil.wait_procs(workers, timeout=20)
+    gone, alive = psutil.wait_procs(workers, timeout=DEADLINE_SECONDS)
     assert (len(gone), alive) == (2, [])
     assert (tmp_path / "intake-1.left").read_text() == "properly"
 

@@ -22,7 +22,7 @@ from hearthwatch.setting_sources import variable_of
 from hearthwatch.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_SECONDS = 90
+DEADLINE_SECONDS = 150
 
 EVENTS = [
     {
@@ -274,7 +274,7 @@ def test_down_cleans_up_after_a_killed_supervisor(program: Program) -> None:
     assert [one["partitions"] for one in found["workers"]][2:] == [1, 1]
     workers = [psutil.Process(one["pid"]) for one in found["workers"]]
     os.kill(found["supervisor"]["pid"], signal.SIGKILL)
-    _, alive = psutil.wait_procs(workers, timeout=40)
+    _, alive = psutil.wait_procs(workers, timeout=DEADLINE_SECONDS)
     assert alive == []
     assert program.status()["supervisor"] is None
     assert "stopped" in program("down")

@@ -51,7 +51,7 @@ class Broker:
             partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
             consumer.assign(partitions)
             consumer.seek_to_beginning(*partitions)
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 120
             while count > 0:
                 assert time.monotonic() < deadline, f"{count} records of {topic} are missing"
                 count -= sum(map(len, consumer.poll(timeout_ms=1000).values()))

@@ -151,7 +151,7 @@ def test_ctrl_c_sends_what_was_read_and_says_where_it_stopped(
         process.stdin.flush()
         broker.wait_for(life, 25)  # then it waits for more on its standard input
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=90)
     assert process.returncode == 130, err
     assert b"25 published" in out
     assert b"-: interrupted after line 25" in err

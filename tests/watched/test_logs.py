@@ -147,7 +147,7 @@ def test_a_command_says_in_one_line_that_a_server_is_away(arguments: list[str], 
     environment = {**os.environ, **NOBODY, "HEARTHWATCH_DATA_DIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-m", "hearthwatch", *arguments],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=100,
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=180,
     )  # fmt: skip
     assert done.returncode in {1, 3}, done.stderr
     for noise in ("Traceback", "aiokafka", "kafka.conn", "trying again", "Unclosed", "Topology"):

@@ -63,7 +63,7 @@ async def test_the_last_record_of_each_department_is_read_back_and_kept_up(stack
     reading = asyncio.ensure_future(senders.run())
 
     async def shown(expected: Found) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while values(metrics, LAST) != expected:
                 await asyncio.wait([reading], timeout=0.05)
 
