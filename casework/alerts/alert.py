@@ -24,6 +24,9 @@ TIERS: Final[tuple[Tier, ...]] = ("community", "street", "district")
 """From the nearest to the household upwards."""
 TASKS: Final[tuple[Task, ...]] = ("acknowledge", "visit", "assess", "help", "papers", "supervise")
 
+LASTING: Final[tuple[Kind, ...]] = ("moved", "moved-out", "supervisor")
+"""Kinds that are told once, whatever becomes of their case meanwhile."""
+
 COMMUNITY: Final = re.compile(r"[0-9]{12}")
 PREFIX: Final = re.compile(r"[0-9]{6}|[0-9]{9}|[0-9]{12}")
 """The code of a district, a street or a community."""
@@ -65,9 +68,26 @@ class Alert(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Resolve(msgspec.Struct, frozen=True, array_like=True):
-    """A case was acknowledged or closed: what waits, and what would be repeated, stops."""
+    """Something that a case asked for was done: what asks for it and waits, or would be repeated, stops.
+
+    Attributes:
+        answers: the tasks that were done; None: everything that the case asked for, as of a closed one.
+    """
 
     case: str
+    answers: tuple[Task, ...] | None = None
+
+    def ends(self, alert: Alert) -> bool:
+        """Whether nobody need be told of an alert of the case any more.
+
+        That a household has gone, or has to be looked at by a supervisor, is answered by nothing that others
+        do. What is late waits for its own task.
+        """
+        if alert.kind in LASTING:
+            return False
+        if self.answers is None or alert.task in self.answers:
+            return True
+        return alert.kind != "escalated" and "acknowledge" in self.answers
 
 
 def district_of(community: str | None) -> str:
@@ -89,6 +109,7 @@ class _Read(msgspec.Struct, frozen=True):
     dimensions: tuple[str, ...] = ()
     task: Task = "acknowledge"
     do_by: int | None = None
+    answers: tuple[Task, ...] | None = None
 
 
 _decode = msgspec.json.Decoder(_Read).decode
@@ -109,7 +130,7 @@ def decode_alert(raw: bytes) -> Alert | Resolve:
     if not read.case:
         raise InputError("an alert must name its case")
     if read.kind == "resolve":
-        return Resolve(read.case)
+        return Resolve(read.case, read.answers)
     if read.kind not in KINDS:
         raise InputError(f"an alert's kind must be resolve or one of {', '.join(KINDS)}")
     if not read.id or not read.household or not read.level:

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from casework.alerts.alert import Alert, Resolve
+from casework.alerts.alert import LASTING, Alert, Resolve
 from casework.alerts.delivery import digest_due, has_room, in_flight, make, make_digest, retry, settle_result
 from casework.alerts.intents import Input, Intent, Result, Send, Silenced
 from casework.alerts.routes import Routes, Team
@@ -51,7 +51,13 @@ def decide(
         _alert(turn, input)
     elif isinstance(input, Resolve):
         if input.case in state.cases:
-            drop(turn, input.case, "resolved")
+            drop(
+                turn,
+                input.case,
+                "resolved",
+                is_meant=input.ends,
+                is_told=lambda alert: alert.kind in LASTING or input.ends(alert),
+            )
     elif isinstance(input, Result):
         settle_result(turn, input)
     elif isinstance(input, Silenced):
@@ -87,14 +93,26 @@ def _add(turn: Turn, alert: Alert, team: Team) -> None:
     """Let an alert wait; it replaces what waits for the same team about the same case."""
 
     def is_older(other: Alert) -> bool:
-        are_both_moves = alert.kind in _MOVES and other.kind in _MOVES
-        return other.id != alert.id and not are_both_moves
+        return other.id != alert.id and _says_all_of(alert, other)
 
     # Most alerts are the first of their case: then nothing has to be looked through.
     if turn.state.cases.pop(alert.case, None) is not None:
         drop(turn, alert.case, "replaced", is_meant=is_older, team=team.id, by=alert.id)
     turn.state.cases[alert.case] = turn.now
     put(turn, alert, team)
+
+
+def _says_all_of(alert: Alert, other: Alert) -> bool:
+    """Whether a team that is told of a later alert of a case need not be told of the one before."""
+    if other.kind in LASTING:
+        return alert.kind == other.kind == "supervisor"
+    if other.kind == "escalated":
+        is_gone = alert.kind == "moved-out" and other.tier == "community"
+        return is_gone or (alert.kind == "escalated" and alert.task == other.task)
+    if alert.kind == "escalated":
+        return alert.task in ("acknowledge", other.task)
+    are_both_moves = alert.kind in _MOVES and other.kind in _MOVES
+    return alert.kind != "supervisor" and not are_both_moves
 
 
 def _silence(turn: Turn, silence: Silence) -> None:

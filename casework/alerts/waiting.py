@@ -141,20 +141,26 @@ def drop(
     fate: Fate,
     *,
     is_meant: Callable[[Alert], bool] = lambda alert: True,
+    is_told: Callable[[Alert], bool] | None = None,
     team: str | None = None,
     by: str = "",
 ) -> None:
     """Take alerts of a case out of all that waits, of one team or of all; they end so.
 
+    Args:
+        is_meant: which are not told.
+        is_told: which are not told again; None: the same.
+
     What flies at this moment cannot be called back: it is told once, if at all.
     """
     state, places = turn.state, turn.state.places
+    is_told = is_told or is_meant
     # Comparing cases in place: a call for each alert would be most of the time of this.
     for group in places.of(case, places.groups, state.groups):
         if team is not None and group.team != team:
             continue
         gone = [one.alert for one in group.waiting if one.alert.case == case and is_meant(one.alert)]
-        told = [one for one in group.told if one.alert.case != case or not is_meant(one.alert)]
+        told = [one for one in group.told if one.alert.case != case or not is_told(one.alert)]
         if not gone and len(told) == len(group.told):
             continue
         if gone:
@@ -175,8 +181,9 @@ def drop(
                 digest.due = NEVER
     for message in places.of(case, places.messages, state.messages):
         if team is None or message.team == team:
+            ends = is_told if message.kind == "repeat" else is_meant
             for alert in message.alerts:
-                if alert.case == case and is_meant(alert):
+                if alert.case == case and ends(alert):
                     message.over.setdefault(alert.id, (fate, by))
             if not message.flying:
                 take_out(turn, message)

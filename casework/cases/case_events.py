@@ -101,8 +101,10 @@ class AlertRecord(msgspec.Struct, frozen=True):
 
     def body(self) -> bytes:
         """The record's value, JSON in UTF-8 (:func:`casework.alerts.alert.decode_alert` reads it)."""
-        kind = {"kind": "resolve"} if isinstance(self.alert, Resolve) else {}
-        return _encode(kind | msgspec.structs.asdict(self.alert))
+        told = msgspec.structs.asdict(self.alert)
+        if isinstance(self.alert, Resolve):
+            told = {"kind": "resolve"} | {name: value for name, value in told.items() if value is not None}
+        return _encode(told)
 
 
 class Feedback(msgspec.Struct, frozen=True):

@@ -189,8 +189,9 @@ class _Doing:
         refusal = _DO[self.command.command](self, data)
         # Whoever was told to do what is done now need not be told again.
         is_closed = self.case.state == "closed" and self.before != "closed"
-        if refusal is None and (is_closed or asked - clocks.asking(self.case)):
-            self.work.resolve(self.case, self.case.community)
+        answered = asked - clocks.asking(self.case)
+        if refusal is None and (is_closed or answered):
+            self.work.resolve(self.case, self.case.community, None if is_closed else answered)
         return refusal
 
     def say(self, data: msgspec.Struct, **more: Any) -> CaseEvent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ import msgspec
 
 from casework.alerts.alert import Alert, Kind, Resolve, district_of
 from casework.cases.book import Book
-from casework.cases.case import Case, Clock, Household, Tier
+from casework.cases.case import CLOCKS, Case, Clock, ClockKind, Household, Tier
 from casework.cases.case_events import AlertRecord, CaseEvent, Feedback, Ledger, Reason, remember
 from casework.cases.commands import Command
 from rules.calendar import instant_text
@@ -176,9 +177,14 @@ class Work:
         )
         self._alerts.append(AlertRecord(alert.district, alert))
 
-    def resolve(self, case: Case, community: str | None) -> None:
-        """Alerts of a case need no answer any more, in the district of this community."""
-        self._alerts.append(AlertRecord(district_of(community), Resolve(case.id)))
+    def resolve(self, case: Case, community: str | None, answered: Iterable[ClockKind] | None = None) -> None:
+        """What a case asked for was done, in the district of this community.
+
+        Args:
+            answered: the clocks that were met; None: nothing that it asked for is to be done any more.
+        """
+        answers = None if answered is None else tuple(kind for kind in CLOCKS if kind in set(answered))
+        self._alerts.append(AlertRecord(district_of(community), Resolve(case.id, answers)))
 
     def feed_back(self, sent: list[Feedback]) -> None:
         """Send events to the score."""

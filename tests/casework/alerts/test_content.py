@@ -120,6 +120,8 @@ def test_the_data_says_what_is_allowed_and_nothing_else() -> None:
 
 def test_a_record_to_resolve() -> None:
     assert decode_alert(b'{"kind":"resolve","case":"H1"}') == Resolve("H1")
+    some = decode_alert(b'{"kind":"resolve","case":"H1","answers":["acknowledge","visit"]}')
+    assert some == Resolve("H1", ("acknowledge", "visit"))
 
 
 @pytest.mark.parametrize(

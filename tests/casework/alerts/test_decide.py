@@ -120,6 +120,57 @@ def test_a_resolved_case_is_not_told() -> None:
     assert district.fates("H1-1") == ["resolved"]
 
 
+def test_an_acknowledgement_ends_what_asked_for_it_and_not_another_task_that_is_late() -> None:
+    district = District(start="2026-03-02 23:00")  # blue waits for the morning
+    district.feed(
+        alert("H1-1"),
+        alert("H1-2", "escalated", tier="street", task="visit"),
+        alert("H1-3", "escalated", tier="street", task="help"),
+        alert("H1-4", "escalated", tier="street", task="acknowledge"),
+    )
+    district.feed(Resolve("H1", ("acknowledge",)))
+    assert (district.fates("H1-1"), district.fates("H1-4")) == (["resolved"], ["resolved"])
+    district.run(9 * HOUR)
+    (message,) = district.sent("alerts")
+    assert (message.team, sorted(ids(message))) == ("street", ["H1-2", "H1-3"])
+    district.feed(Resolve("H1", ("visit",)))
+    district.run(5 * HOUR)
+    assert [ids(send) for send in district.sent("repeat")] == [["H1-3"]]
+
+
+def test_who_lost_a_household_and_who_supervises_it_hear_of_it_also_when_the_case_was_answered() -> None:
+    for answers in (None, ("acknowledge",)):
+        district = District(start="2026-03-02 23:00")
+        district.feed(
+            alert("H1-1", "supervisor", community=STREET_ONLY, tier="street", task="supervise"),
+            alert("H1-2", "moved-out", previous_community=HERE),
+            alert("H1-3", "moved-in", community=STREET_ONLY),
+        )
+        district.feed(Resolve("H1", answers))  # type: ignore[arg-type]
+        assert district.fates("H1-3") == ["resolved"]
+        district.run(9 * HOUR)
+        told = {(send.team, one) for send in district.sent("alerts") for one in ids(send)}
+        assert told == {("street", "H1-1"), ("community", "H1-2")}
+        district.feed(Resolve("H1", answers))  # type: ignore[arg-type]
+        assert district.state.held_cases() == set()
+
+
+def test_what_is_said_of_another_task_or_to_a_supervisor_replaces_nothing() -> None:
+    district = District()
+    district.feed(
+        alert("H1-1", community=NOWHERE),
+        alert("H1-2", "supervisor", community=NOWHERE, tier="street", task="supervise"),
+        alert("H2-1", "escalated", tier="street", task="visit", community=NOWHERE),
+        alert("H2-2", "escalated", tier="street", task="help", community=NOWHERE),
+        alert("H2-3", "upgraded", community=NOWHERE),
+        alert("H2-4", "escalated", tier="district", task="help", community=NOWHERE),
+    )
+    district.run(HOUR)
+    (message,) = district.sent("alerts")
+    assert sorted(ids(message)) == ["H1-1", "H1-2", "H2-1", "H2-3", "H2-4"]
+    assert district.fates("H2-2") == ["replaced"]
+
+
 def test_what_nobody_acknowledges_is_told_again_as_often_as_is_said() -> None:
     district = District()
     district.feed(alert("H1-1"), alert("H2-1"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from casework.alerts.alert import Alert
+from casework.alerts.alert import Alert, Resolve
 from casework.cases.case_events import CaseEvent
 from casework.cases.commands import Command, Tick
 from casework.workdays import Workdays
@@ -80,6 +80,25 @@ def test_doing_what_is_late_ends_its_alerts() -> None:
     assert desk.told() == []
     desk.send("visit", outcome="met")
     assert desk.told() == ["resolve"]
+
+
+def test_an_acknowledgement_says_what_it_answers_and_a_late_visit_goes_on_to_the_street() -> None:
+    desk = Desk()
+    desk.warn(1, "raised", "yellow")
+    desk.send("acknowledge")
+    desk.until("2026-03-06T00:00")
+    desk.warn(2, "raised", "yellow")
+    desk.alerts.clear()
+    desk.send("acknowledge")
+    assert [record.alert for record in desk.alerts] == [Resolve("H1-1", ("acknowledge",))]
+    desk.told()
+    desk.until("2026-03-10T00:00")
+    assert "escalated street" in desk.told()
+    desk.send("visit", outcome="met")
+    assert [record.alert for record in desk.alerts] == [Resolve("H1-1", ("visit",))]
+    desk.alerts.clear()
+    desk.send("close", code="no-need")
+    assert [record.alert for record in desk.alerts] == [Resolve("H1-1")]
 
 
 def test_closing_stops_every_clock() -> None:
