@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from casework.cases.case import TIERS
+from casework.cases.code_words import code_text
 from hearthwatch.cli.case_words import WORDS, field, left_text, word
 from hearthwatch.cli.moments import local_text
 from hearthwatch.desk import CaseView
@@ -28,7 +29,7 @@ _WARNED: Final = ("case.opened", "case.upgraded")
 #: What the line has already, or what says nothing to a reader.
 _LEFT_OUT: Final = {"warning", "warned", "due", "assumed", "assumed_calendar", "officer", "indicators"}
 #: Fields whose values are words of the cases and not somebody's own.
-_CODED: Final = {"outcome", "code", "clock", "tier"}
+_CODED: Final = {"outcome", "clock", "tier"}
 
 
 def print_case(
@@ -83,7 +84,9 @@ class _Page:
         ]
         if found.closed is not None and found.code is not None:
             parts.append(
-                self.words["closed"].format(time=self.time(found.closed), code=word(found.code, self.lang))
+                self.words["closed"].format(
+                    time=self.time(found.closed), code=code_text(found.code, self.lang)
+                )
             )
         if found.source is not None:
             parts.append(self.words["from"].format(source=found.source))
@@ -224,6 +227,8 @@ class _Page:
             return " " + ", ".join(
                 one.get("type", "") if isinstance(one, dict) else str(one) for one in value
             )
+        if name == "code":
+            return f" {code_text(value, self.lang)}"
         return f" {word(value, self.lang) if name in _CODED else value}"
 
     def indicator(self, id: str | None) -> str:

@@ -54,19 +54,18 @@ _MOST: Final = 30
 
 _CHINESE: Final[dict[str, str]] = {
     # states, clocks, tiers
-    "new": "新建", "acknowledged": "已接单", "visited": "已走访", "assessed": "已评估",
-    "assisted": "已帮扶", "closed": "已结案", "acknowledge": "接单", "visit": "走访", "assess": "评估",
+    "new": "新建", "acknowledged": "已签收", "visited": "已走访", "assessed": "已评估",
+    "assisted": "已帮扶", "closed": "已结案", "acknowledge": "签收", "visit": "走访", "assess": "评估",
     "help": "帮扶", "papers": "补材料", "community": "社区", "street": "街道", "district": "区",
     "policy": "政策",
-    # outcomes, codes
-    "met": "见到", "absent": "无人在家", "refused": "拒绝", "moved-away": "已迁走", "helped": "已帮扶",
-    "helped-already": "已有帮扶", "no-need": "无需帮扶", "deceased": "去世", "data-wrong": "数据有误",
-    "duplicate": "重复",
+    # outcomes; the codes have a place of their own (casework.cases.code_words)
+    "met": "见到", "absent": "无人在家", "refused": "拒绝", "moved-away": "已迁走",
     # measures and commitments
     "proposed": "已提出", "approved": "已审批", "delivered": "已发放", "suspended": "已暂停",
     "offered": "已告知", "signed": "已签署", "papers-due": "待补材料", "fulfilled": "已履行",
     "broken": "已违背", "waived": "已撤销",
     # alerts
+    "duplicate": "重复",
     "sent": "已送达", "replaced": "被后续通知取代", "resolved": "已有人处理", "silenced": "静默中",
     "digested": "待汇总发送", "gave-up": "未能送达", "passed-on": "转上级",
     # events
@@ -90,7 +89,7 @@ _FIELDS: Final[dict[str, str]] = {
 
 
 def word(text: str, language: Language) -> str:
-    """A word of the cases: a state, a clock, an outcome, a code, an event."""
+    """A word of cases: a state, a clock, an outcome, an event; codes: :mod:`casework.cases.code_words`."""
     if language == "zh":
         return _CHINESE.get(text, text)
     return text.replace(".", " ")

@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement
 
+from casework.cases.code_words import code_text
 from casework.yields.counting import FUNNEL, RATES
 from casework.yields.rates import Rate
 from hearthwatch.yields.shown import ShownRow
+from rules.words import Language
 
 MOST_BARS: Final = 25
 """The most rows of a chart; its table has all."""
@@ -33,10 +35,10 @@ def funnel(total: ShownRow, words: Mapping[str, str], id: str) -> Element:
     return _counts(counts, words, id, words["funnel"], of=total.counts["warned"])
 
 
-def codes(found: Mapping[str, int], words: Mapping[str, str], id: str) -> Element:
+def codes(found: Mapping[str, int], words: Mapping[str, str], id: str, language: Language) -> Element:
     """How cases were closed: a bar a code, the most frequent first."""
     ordered = sorted(found.items(), key=lambda item: -item[1])
-    counts = [(words[f"code-{code}"], number) for code, number in ordered]
+    counts = [(code_text(code, language), number) for code, number in ordered]
     return _counts(counts, words, id, words["codes"], of=sum(found.values()))
 
 

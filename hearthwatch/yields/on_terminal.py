@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from casework.cases.code_words import code_text
 from casework.yields.rates import Rate
 from hearthwatch.yields.charts import rate_text
 from hearthwatch.yields.page import SEVERAL, TABLE_COUNTS, TABLE_RATES, count_text, range_text
@@ -34,11 +35,13 @@ def tables(found: Shown, language: Language) -> Iterator[Any]:
         style="dim",
     )
     if found.total.codes:
-        told = ", ".join(f"{words[f'code-{code}']} {number:,}" for code, number in found.total.codes.items())
+        told = ", ".join(
+            f"{code_text(code, language)} {number:,}" for code, number in found.total.codes.items()
+        )
         yield Text(f"{words['codes']}: {told}")
     for one in found.wrong_data:
         yield Text(
-            f"{words['code-data-wrong']}, {one.title}: {words['by-staff']}"
+            f"{code_text('data-wrong', language)}, {one.title}: {words['by-staff']}"
             f" {one.by_staff:,}, {words['by-itself']} {one.by_itself:,}"
         )
     for dimension, rows in found.by.items():

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from casework.cases.code_words import code_text
 from casework.yields.rates import FEW, Rate
 from hearthwatch.yields import charts
 from hearthwatch.yields.shown import Shown, ShownRow
@@ -34,7 +35,7 @@ def page(found: Shown, language: Language) -> str:
     if found.total.counts["warned"] == 0:
         _paragraph(main, words["nothing"])
     else:
-        _sections(main, found, words)
+        _sections(main, found, words, language)
     SubElement(body, "script").text = SCRIPT
     return "<!doctype html>\n" + tostring(html, encoding="unicode", method="html") + "\n"
 
@@ -67,7 +68,7 @@ def _top(header: Element, found: Shown, words: Mapping[str, str]) -> None:
         SubElement(tile, "dd").text = count_text(found.total.counts[name], words)
 
 
-def _sections(main: Element, found: Shown, words: Mapping[str, str]) -> None:
+def _sections(main: Element, found: Shown, words: Mapping[str, str], language: Language) -> None:
     total = found.total
     about = words["funnel-about"].format(
         open=count_text(total.counts["open"], words), waiting=count_text(total.counts["waiting"], words)
@@ -85,8 +86,8 @@ def _sections(main: Element, found: Shown, words: Mapping[str, str]) -> None:
         _paragraph(section, "; ".join(more) + ".")
     if total.codes:
         section = _section(main, "codes", words["codes"])
-        _chart(section, charts.codes(total.codes, words, "chart-codes"))
-        rows = [[words[f"code-{code}"], f"{number:,}"] for code, number in total.codes.items()]
+        _chart(section, charts.codes(total.codes, words, "chart-codes", language))
+        rows = [[code_text(code, language), f"{number:,}"] for code, number in total.codes.items()]
         _plain_table(section, words["codes"], ["", words["cases"]], rows, words)
     if found.wrong_data:
         section = _section(main, "wrong", words["wrong"])

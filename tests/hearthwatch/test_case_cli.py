@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import Any, get_args
+from xml.etree.ElementTree import tostring
 from zoneinfo import ZoneInfo
 
 import click
@@ -14,6 +15,7 @@ import pytest
 from casework.alerts.intents import FATES
 from casework.cases.case import CLOCKS, STATES, CloseCode, CommitmentState, MeasureState, Outcome
 from casework.cases.case_events import Reason
+from casework.cases.code_words import CODE_TITLES, code_text
 from casework.cases.commands import DATA, Actor, Command
 from casework.cases.transitions import TABLE
 from hearthwatch.cli.case import case, urgency
@@ -24,6 +26,8 @@ from hearthwatch.cli.case_words import WORDS, known, left_text, word
 from hearthwatch.desk import CaseLine, CaseView
 from hearthwatch.desk.views import AssessmentView, CommitmentView, Deadline, MeasureView, VisitView
 from hearthwatch.settings import load_settings
+from hearthwatch.yields import charts
+from hearthwatch.yields.words import WORDS as YIELD_WORDS
 from rules.policy import Policy
 from rules.policy_file import read_policy
 from streams.catalog_file import read_catalog
@@ -61,10 +65,24 @@ def test_how_long_there_is(left: int, english: str, chinese: str) -> None:
 
 def test_every_word_of_a_case_has_a_chinese_one() -> None:
     words = {*STATES, *CLOCKS, *FATES, *(row.event for row in TABLE)}
-    for kind in (Outcome, CloseCode, MeasureState, CommitmentState):
+    for kind in (Outcome, MeasureState, CommitmentState):
         words |= set(get_args(kind))
     assert {one for one in words if word(one, "zh") == one} == set()
     assert set(WORDS["zh"]) == set(WORDS["en"])
+
+
+def test_a_code_is_called_the_same_on_a_case_and_in_the_yield(
+    policy: Policy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert CODE_TITLES.keys() == set(get_args(CloseCode))
+    closed: dict[str, Any] = {"state": "closed", "closed": "2026-11-25T01:00:00Z"}
+    for code, titles in CODE_TITLES.items():
+        for language in ("en", "zh"):
+            title = titles[language]
+            assert title in page(policy, capsys, change(**closed, code=code), language)
+            chart = tostring(charts.codes({code: 3}, YIELD_WORDS[language], "x", language), "unicode")
+            assert title in chart
+    assert code_text("of-a-newer-program", "zh") == "of-a-newer-program"
 
 
 def test_what_is_unknown_names_the_nearest_and_all() -> None:
@@ -234,9 +252,11 @@ def test_the_page_in_chinese_leaves_what_people_wrote(
 def test_the_page_of_a_closed_case_and_of_one_on_the_worklist(
     policy: Policy, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    closed = {"state": "closed", "closed": "2026-11-25T01:00:00Z", "commitment": None, "visits": []}
+    closed: dict[str, Any] = {
+        "state": "closed", "closed": "2026-11-25T01:00:00Z", "commitment": None, "visits": []
+    }  # fmt: skip
     wrong = page(policy, capsys, change(**closed, code="data-wrong", source="health"))
-    assert "closed 2026-11-25 09:00: data-wrong, data of health were wrong" in wrong
+    assert "closed 2026-11-25 09:00: data wrong, data of health were wrong" in wrong
     assert "Visits" not in wrong
     double = page(policy, capsys, change(**closed, code="duplicate", duplicate_of="H2-1"))
     assert "the same family as H2-1" in double
