@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import shlex
+import shutil
 import signal
 import sys
 import time
@@ -19,6 +22,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from casework.alerts.routes_file import read_routes
 from hearthwatch.casework_files import casebook
 from hearthwatch.cli.options import LANG
 from hearthwatch.connections import kafka_connection
@@ -30,8 +34,10 @@ from hearthwatch.demo.summary import Result, print_summary
 from hearthwatch.demo.tally import Tally
 from hearthwatch.demo.timeline import read_timeline
 from hearthwatch.demo.words import WORDS
-from hearthwatch.settings import load_settings
+from hearthwatch.setting_sources import CONFIG_VARIABLE, PREFIX
+from hearthwatch.settings import Settings, load_settings
 from hearthwatch.worker_config import catalog_and_policy
+from rules.policy import Policy, Titles
 from rules.words import Language
 from streams.deadletter_topic import read_dead_letters
 
@@ -48,9 +54,13 @@ def demo(keep: bool, lang: Language, as_json: bool) -> None:
 
     Starts Kafka, Valkey and the workers on free ports, with data in a folder of their own; publishes what
     happened to 103 synthetic patients, a made-up district and eight families whose stories are told in
-    examples/stories, one simulated day after the other; shows the warnings as they come, the alerts that go
-    out, and what staff do for two of the families until they are helped; and stops everything. What was sent
-    is real work: nothing is shown that did not come back over Kafka. Alerts go into files: nobody is told.
+    examples/stories: ten years by the quarter, then two by the week, and by the day where a story goes on;
+    shows the warnings as they come, the alerts that go out, and what staff do for two of the families until
+    they are helped; and stops everything. What was sent is real work: nothing is shown that did not come back
+    over Kafka. Alerts go into files: nobody is told.
+
+    Every run has the same warnings and the same help; how long it takes, and how many messages alerts are
+    bundled into, may differ.
 
     Exit status 0 if every story and all help came out as told and every bad event ended in the dead letters
     with its reason, 1 otherwise.
@@ -77,7 +87,7 @@ def demo(keep: bool, lang: Language, as_json: bool) -> None:
         if not keep:
             _stop(servers, console, words)
     if not as_json:
-        _print_next(servers, result, console, words, keep=keep)
+        _print_next(servers, console, words, keep=keep)
     if not result.is_good:
         click.get_current_context().exit(1)
 
@@ -96,7 +106,7 @@ def _played(
             book = casebook(settings, catalog, policy)
             timeline = read_timeline(catalog, book)
             starting.result()
-    tally = Tally(timeline, policy, book)
+    tally = Tally(timeline, policy, book, teams=_teams(settings, policy))
     ready = words["ready"].format(seconds=time.monotonic() - began, households=len(timeline.households))
     console.print(Text(ready))
     lines = Lines(tally, language)
@@ -108,7 +118,6 @@ def _played(
         tally,
         Messages(servers.folder, CHANNELS if settings.routes is not None else ()),
         on_day=(lambda: None) if is_live or quiet else lines.day,
-        began=began,
     )
     if is_live:
         with Live(Screen(tally, language), console=console, refresh_per_second=8, vertical_overflow="crop"):
@@ -118,6 +127,12 @@ def _played(
     dead_letters = Counter(one.reason or "" for one in read_dead_letters(kafka_connection(settings)))
     first = None if tally.first_warning is None else tally.first_warning - began
     return Result(tally, time.monotonic() - began, first, dead_letters, play.helped)
+
+
+def _teams(settings: Settings, policy: Policy) -> dict[str, Titles]:
+    if settings.routes is None:
+        return {}
+    return {team.id: team.title for team in read_routes(settings.routes, policy).teams.values()}
 
 
 @contextmanager
@@ -136,21 +151,22 @@ def _as_json(result: Result, servers: DemoServers, *, keep: bool) -> dict[str, A
     return {**result.as_json(), "kept": keep, "config": str(servers.config)}
 
 
-def _print_next(
-    servers: DemoServers, result: Result, console: Console, words: dict[str, str], *, keep: bool
-) -> None:
+def _print_next(servers: DemoServers, console: Console, words: dict[str, str], *, keep: bool) -> None:
     program = _program()
     rows: list[tuple[str, str]]
     if keep:
-        told = f"{program} --config {servers.config}"
+        # Variables win over a file: those of the user's own installation would lead away from the demo.
+        others = sorted(name for name in os.environ if name.startswith(PREFIX) and name != CONFIG_VARIABLE)
         rows = [
-            (f"{told} watch --from beginning --until-quiet 2", words["next-watch"]),
-            (f"{told} household show story-zhou", words["next-household"]),
-            (f"{told} case list --community 420106 --limit 10", words["next-cases"]),
-            (f"{told} case show story-zhou-1", words["next-case"]),
-            (f"{told} deadletters list", words["next-deadletters"]),
-            (f"{told} status", words["next-status"]),
-            (f"{told} down", words["next-down"]),
+            *([(f"unset {' '.join(others)}", words["next-unset"])] if others else []),
+            (f"export {CONFIG_VARIABLE}={shlex.quote(str(servers.config))}", words["next-config"]),
+            (f"{program} watch --from beginning --until-quiet 2", words["next-watch"]),
+            (f"{program} household show story-zhou", words["next-household"]),
+            (f"{program} case list --community 420106 --limit 10", words["next-cases"]),
+            (f"{program} case show story-zhou-1", words["next-case"]),
+            (f"{program} deadletters list", words["next-deadletters"]),
+            (f"{program} status", words["next-status"]),
+            (f"{program} down", words["next-down"]),
         ]
     else:
         rows = [
@@ -161,13 +177,21 @@ def _print_next(
     console.print()
     console.print(Text(words["kept"] if keep else words["next"], style="bold"))
     for command, meaning in rows:
-        console.print(Text.assemble("  ", (command, "cyan"), ("  # " + meaning, "dim")), soft_wrap=True)
+        # The meaning above what is typed: both together are wider than most terminals.
+        console.print(Text(f"  # {meaning}", style="dim"))
+        console.print(Text(f"  {command}", style="cyan"), soft_wrap=True)
 
 
 def _program() -> str:
-    """How this program was called, for a person to type again."""
+    """How this program was called, for a person to type again: as short as it works from here."""
     called = Path(sys.argv[0])
-    return str(called) if called.name == "hearthwatch" else "hearthwatch"
+    if called.name != "hearthwatch":
+        return "hearthwatch"
+    found = shutil.which("hearthwatch")
+    if found is not None and os.path.realpath(found) == os.path.realpath(called):
+        return "hearthwatch"
+    near = os.path.relpath(called)
+    return near if not near.startswith("..") else str(called)
 
 
 @contextmanager

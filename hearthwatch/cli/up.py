@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from hearthwatch.logs import log_to_stderr
 from hearthwatch.observing import prometheus_of, say_where, start_observing
 from hearthwatch.run_folder import API, RunFolder, RunState, WorkerState, last_lines
 from hearthwatch.running import prepare, uses_local
+from hearthwatch.setting_sources import CONFIG_VARIABLE
 from hearthwatch.settings import Settings, load_settings
 from hearthwatch.supervisor import Supervisor, WorkersFailedError
 from hearthwatch.worker_config import catalog_and_policy
@@ -284,9 +286,11 @@ def _detach(
     assert state is not None
     click.echo(
         f"Running: Kafka at {settings.kafka_bootstrap}, {len(state.workers)} workers, supervisor pid"
-        f" {state.pid}. Logs are in {folder.path}.\n"
-        "Look with `hearthwatch status`, stop with `hearthwatch down`."
+        f" {state.pid}. Logs are in {folder.path}."
     )
+    if click.get_current_context().find_root().params.get("config"):
+        click.echo(f"For this terminal: export {CONFIG_VARIABLE}={shlex.quote(os.environ[CONFIG_VARIABLE])}")
+    click.echo("Look with `hearthwatch status`, stop with `hearthwatch down`.")
 
 
 @click.command(epilog="Example: hearthwatch down --keep-servers")

@@ -10,9 +10,10 @@ from casework.cases.book import Book
 from casework.stories.acts import Act
 from casework.stories.judged import day_of, household_of
 from hearthwatch.demo.helping import Did, Helped, Message
+from hearthwatch.demo.names import family_name
 from hearthwatch.demo.words import WORDS
 from hearthwatch.warning_text import level_text
-from rules.policy import Policy
+from rules.policy import Policy, Titles
 from rules.words import Language
 
 _DONE: Final[dict[Language, dict[str, str]]] = {
@@ -74,9 +75,16 @@ _CODES_ZH: Final = {
 
 
 class HelpText:
-    """Puts help into words, with the titles of the catalogue of assistance."""
+    """Puts help into words, with the titles of the catalogue of assistance.
 
-    def __init__(self, policy: Policy, book: Book, language: Language) -> None:
+    Args:
+        teams: titles of those that are told, by their ids.
+    """
+
+    def __init__(
+        self, policy: Policy, book: Book, language: Language, teams: Mapping[str, Titles] | None = None
+    ) -> None:
+        self._teams = teams or {}
         self._policy = policy
         self._book = book
         self._language = language
@@ -90,7 +98,7 @@ class HelpText:
         act = one.act
         data = one.event["data"]["details"]
         if one.is_refused:
-            return f"{act.by.id}: {act.does}: {self._words['refused']}: {data['reason']}"
+            return self._words["colon"].join((act.by.id, act.does, self._words["refused"], data["reason"]))
         return f"{act.by.id} {self._verb(act)}{self._object(act)}"
 
     def _verb(self, act: Act) -> str:
@@ -98,15 +106,16 @@ class HelpText:
         return self._done[act.does + step]
 
     def _object(self, act: Act) -> str:
+        colon = self._words["colon"]
         if act.does in ("propose", "approve", "deliver"):
             return f" {self.measure(act)}"
         if act.does == "visit":
-            return f": {self._done[act.data['outcome']]}"
+            return f"{colon}{self._done[act.data['outcome']]}"
         if act.does == "assess":
-            causes = [self._cause(cause) for cause in act.data.get("causes", ())]
-            return f": {self._difficulty(act.data['level'])}{': ' if causes else ''}{', '.join(causes)}"
+            causes = self._words["comma"].join(map(self._cause, act.data.get("causes", ())))
+            return f"{colon}{self._difficulty(act.data['level'])}{colon if causes else ''}{causes}"
         if act.does == "close":
-            return f": {self.code(act.data['code'])}"
+            return f"{colon}{self.code(act.data['code'])}"
         return ""
 
     def _message(self, message: Message) -> str:
@@ -116,7 +125,9 @@ class HelpText:
             for one in message.alerts
         )
         channel = self._words.get(f"by-{message.channel}", message.channel)
-        return self._words["told"].format(team=message.team, channel=channel, told=told)
+        titles = self._teams.get(message.team, {})
+        team = titles.get(language) or titles.get("en") or message.team
+        return self._words["told"].format(team=team, channel=channel, told=told)
 
     def measure(self, act: Act) -> str:
         """What an act brings: its own title, or that of the measure."""
@@ -159,7 +170,8 @@ class HelpText:
             parts.append(self._words["papers-on"].format(day=day_of(papers["time"])))
         case = household_of(helped.staff.household, events).last
         parts.append(self._words["closed"].format(code=self.code(None if case is None else case.code)))
-        return f"{title_of(helped.story.id)}: {self._words['comma'].join(parts)}"
+        name = family_name(helped.story.id, self._language)
+        return f"{name}{self._words['colon']}{self._words['comma'].join(parts)}"
 
     def given(self, helped: Helped) -> list[str]:
         """What was delivered, in order."""
@@ -168,11 +180,6 @@ class HelpText:
         }
         acts = [act for act in helped.staff.acts if act.id(helped.staff.household) in answered]
         return [self.measure(act) for act in acts]
-
-
-def title_of(story: str) -> str:
-    """A family's name from the id of its story."""
-    return story.replace("-", " ").title()
 
 
 def _first(events: Any, type: str) -> Mapping[str, Any] | None:

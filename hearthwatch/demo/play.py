@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
 from agents.deadlines import CASE_STEPS, STEPS, append_alert_ticks
 from agents.flow import Flow
 from agents.ledger import Ledger
-from agents.ticks import append_ticks, steps
+from agents.ticks import append_ticks, steps, ticks
 from hearthwatch.connections import kafka_arguments, kafka_connection
 from hearthwatch.demo.helping import Helped, Helpers, Messages, outcome_of
 from hearthwatch.demo.tally import Tally
-from hearthwatch.demo.timeline import Day, Timeline
+from hearthwatch.demo.timeline import Day, Timeline, is_of_household
 from hearthwatch.desk import Desk
 from hearthwatch.running import open_ledger
 from hearthwatch.settings import Settings
@@ -25,18 +25,13 @@ from rules.policy import Policy
 from streams.catalog import Catalog
 from streams.errors import TransportError
 from streams.outgoing import STRUCTURED, Outgoing, Refused, instant_ms
+from streams.producer import OrderedProducer
 from streams.publish import Publisher
-from streams.records import DEADLETTERS, WARNINGS
+from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, WARNINGS, encode
 from streams.warnings_topic import WarningsFeed
 
-#: How long the days may take, and at least do; behind that, days on which no story speaks go together.
-PLAY_SECONDS: Final = 35.0
-LEAST_SECONDS: Final = 15.0
-#: After its start the demo wants to be at its summary by then, also on a machine that is busy.
-END_SECONDS: Final = 75.0
 #: How long one wait for the stages may be.
 _THROUGH_SECONDS: Final = 60.0
-_MOST_MERGED: Final = 15
 #: Commands whose findings and grants go back to the score, and may lead to another warning.
 _TOLD_ON: Final = ("visit", "assess", "deliver")
 
@@ -95,6 +90,7 @@ class _Reach:
     publisher: Publisher
     flow: Flow
     helpers: Helpers
+    days: OrderedProducer
 
 
 class Play:
@@ -103,7 +99,6 @@ class Play:
     Args:
         messages: what the channels of the routes write down.
         on_day: called after each day.
-        began: when the demo was started, by the monotonic clock.
 
     Attributes:
         helped: in the end, how the help of each story came out.
@@ -119,7 +114,6 @@ class Play:
         messages: Messages,
         *,
         on_day: Callable[[], None] = lambda: None,
-        began: float | None = None,
     ) -> None:
         self._settings = settings
         self._catalog = catalog
@@ -128,7 +122,6 @@ class Play:
         self._tally = tally
         self._messages = messages
         self._on_day = on_day
-        self._end = (time.monotonic() if began is None else began) + END_SECONDS
         self._steps = steps(catalog)
         self._case_steps = CASE_STEPS if settings.routes is not None else STEPS
         self._calendar = Calendar(policy.timezone)
@@ -148,22 +141,27 @@ class Play:
         publisher = await asyncio.to_thread(
             Publisher, kafka_connection(settings), clock="log", linger_ms=0, timeout_seconds=_THROUGH_SECONDS
         )
+        days = OrderedProducer(kafka_arguments(settings), topics=[HOUSEHOLD_FACTS])
         try:
             await ledger.open()
+            await days.start()
             async with Desk.open(settings) as desk:
                 feed.start()
-                await self._run(_Reach(publisher, flow, Helpers(desk)), ledger, feed)
+                await self._run(_Reach(publisher, flow, Helpers(desk), days), ledger, feed)
         finally:
             feed.leave()
+            await days.stop()
             await asyncio.to_thread(publisher.close)
             await flow.close()
             await ledger.close()
 
     async def _run(self, reach: _Reach, ledger: Ledger, feed: FeedThread) -> None:
         settings = self._settings
-        for day in self._timeline.before:
-            await self._live([day], reach)
-        await self._days(reach)
+        for quarter in self._timeline.before:
+            await self._live(quarter, reach)
+        for day in self._timeline.days:
+            await self._live(day, reach)
+        await self._through(reach.flow)
         # Time goes on after the last event: what only fades or runs out shows itself now.
         await append_ticks(
             day_from_text(self._timeline.until.isoformat()),
@@ -181,54 +179,62 @@ class Play:
         self._tally.reached(self._timeline.until.isoformat(), events=0, days=0, rejected=self._rejected)
         self._on_day()
 
-    async def _days(self, reach: _Reach) -> None:
-        days = self._timeline.days
-        began = time.monotonic()
-        budget = min(PLAY_SECONDS, max(LEAST_SECONDS, self._end - began))
-        done = 0
-        while done < len(days):
-            together = [days[done]]
-            is_late = time.monotonic() - began > budget * done / len(days)
-            if is_late and not days[done].told:
-                for day in days[done + 1 : done + _MOST_MERGED]:
-                    if day.told:
-                        break
-                    together.append(day)
-            await self._live(together, reach)
-            done += len(together)
+    async def _live(self, day: Day, reach: _Reach) -> None:
+        """Publish a day, week or quarter, and wait until its order is settled; a told day, until judged.
 
-    async def _live(self, days: Sequence[Day], reach: _Reach) -> None:
-        """Publish some days and wait until they are through."""
-        publisher, flow = reach.publisher, reach.flow
-        waves = days[0].waves if len(days) == 1 else [[line for day in days for line in day.waves[0]]]
-        for number, wave in enumerate([*waves, []]):
-            if number == days[0].acts_at:
-                await self._act(days[0], reach)
+        Two plays have to come to the same warnings. So what arrives in one go is seen on its last day, which
+        comes first, for every household: otherwise each event would be seen on the day of whichever arrived
+        before it.
+        """
+        flow = reach.flow
+        await self._through(flow)  # the days before it
+        await self._dawn(day.last, reach)
+        for number, wave in enumerate([*day.waves, []]):
+            if number == day.acts_at:
+                await self._act(day, reach)
             if wave:
-                await asyncio.to_thread(self._publish, wave, publisher)
-                await self._through(flow)
-        bad = [(day, one) for day in days for one in day.bad]
-        if bad:
-            for day, one in bad:
-                noon = instant_ms(f"{day.label}T12:00:00+08:00")
-                record = Outgoing(one.topic, None, one.line, STRUCTURED, noon)
-                await asyncio.to_thread(publisher.hand_over(record).get, _THROUGH_SECONDS)
+                await self._wave(wave, reach, is_judged=number < day.acts_at)
+        for one in day.bad:
+            noon = instant_ms(f"{day.label}T12:00:00+08:00")
+            record = Outgoing(one.topic, None, one.line, STRUCTURED, noon)
+            await asyncio.to_thread(reach.publisher.hand_over(record).get, _THROUGH_SECONDS)
+        if day.bad:
             await self._through(flow)
             self._rejected = sum((await flow.ends([DEADLETTERS])).values())
-        if days[-1].told:
+        if day.told:
+            await self._through(flow)
             await self._worked(flow)
-            await self._alert(self._end_of(days[-1].label), flow)
-        events = sum(day.events for day in days) + len(bad)
-        self._tally.alerted(self._messages.fresh(), days[-1].label)
-        self._tally.reached(days[-1].label, events=events, days=len(days), rejected=self._rejected)
+            await self._alert(self._end_of(day.label), flow)
+        self._tally.alerted(self._messages.fresh(), day.label, self._end_of(day.last.isoformat()))
+        self._tally.reached(day.label, events=day.events + len(day.bad), days=1, rejected=self._rejected)
         self._on_day()
+
+    async def _wave(self, wave: list[bytes], reach: _Reach, *, is_judged: bool) -> None:
+        """Publish lines, and wait until nothing later can overtake them; if asked, until they are judged.
+
+        All persons share a partition, so behind intake their order is settled. What is about a household
+        goes past the stage of persons: they wait for one another there.
+        """
+        is_mixed = any(map(is_of_household, wave))
+        if is_mixed:
+            await self._reached(reach.flow, self._steps[:2])
+        await asyncio.to_thread(self._publish, wave, reach.publisher)
+        await self._reached(reach.flow, self._steps if is_judged else self._steps[: 2 if is_mixed else 1])
+
+    async def _dawn(self, last: date, reach: _Reach) -> None:
+        """Let a day come in every partition of households."""
+        day = day_from_text(last.isoformat())
+        for tick in ticks(self._calendar, day - 1, day):
+            for _, partition in await reach.flow.partitions([HOUSEHOLD_FACTS]):
+                reach.days.append(HOUSEHOLD_FACTS, None, encode(tick), partition=partition)
+        await reach.days.send()
 
     async def _act(self, day: Day, reach: _Reach) -> None:
         """Let staff do what they do on a day, each thing once all before is known to everybody."""
         for staff, act in day.acts:
             await self._worked(reach.flow)
             await self._alert(act.at, reach.flow)
-            self._tally.alerted(self._messages.fresh(), day.label)
+            self._tally.alerted(self._messages.fresh(), day.label, act.at)
             self._tally.acted(await reach.helpers.act(staff, act))
             if act.does in _TOLD_ON or act.suggests:
                 await self._worked(reach.flow)
@@ -258,7 +264,8 @@ class Play:
 
     async def _told(self, helpers: Helpers) -> None:
         """See how the help of the stories came out."""
-        self._tally.alerted(self._messages.fresh(), self._timeline.until.isoformat())
+        until = self._timeline.until.isoformat()
+        self._tally.alerted(self._messages.fresh(), until, self._end_of(until))
         stories = {story.household: story for story in self._timeline.stories}
         receipts = self._messages.receipts()
         helped = [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import click
 from rich.cells import set_cell_size
@@ -10,21 +12,27 @@ from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from hearthwatch.demo.help_text import HelpText, title_of
+from hearthwatch.demo.help_text import HelpText
 from hearthwatch.demo.helping import Message
+from hearthwatch.demo.names import family_name, story_name
 from hearthwatch.demo.tally import News, StoryOutcome, Tally
 from hearthwatch.demo.words import WORDS
 from hearthwatch.warning_style import level_style
 from hearthwatch.warning_text import done_text, level_text, reason_text
 from rules.words import Language
+from streams.timestamps import parse_timestamp
+from streams.warnings_topic import WarningRecord
 
 _TITLE_WIDTH = 20
+_CHANGE_WIDTH = 24  # "was Orange - help needed"
 _DONE_WIDTH = 9  # "withdrawn"
 _BAR_WIDTH = 24
 _LEVELS_WIDTH = _TITLE_WIDTH + 6 + _BAR_WIDTH
 _GAP = 3
 _WIDE = 110
+_TALL = 34
 _MOST_NEWS = 5
+_HEAD_LINES = 2
 
 
 class Screen:
@@ -34,7 +42,7 @@ class Screen:
         self._tally = tally
         self._language = language
         self._words = WORDS[language]
-        self._help = HelpText(tally.policy, tally.book, language)
+        self._help = HelpText(tally.policy, tally.book, language, tally.teams)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         with self._tally.lock:
@@ -42,7 +50,8 @@ class Screen:
 
     def _drawn(self, width: int, height: int) -> Group:
         is_wide = width >= _WIDE
-        levels = self._levels()
+        is_low = not is_wide and height < _TALL
+        levels = self._levels_in_short(width) if is_low else self._levels()
         stories = self._stories(width - _LEVELS_WIDTH - _GAP if is_wide else width)
         if is_wide:
             rows = max(len(levels), len(stories))
@@ -52,21 +61,42 @@ class Screen:
             ]
         else:
             middle = [*levels, Text(), *stories]
-        news = self._news(_MOST_NEWS, width)
-        newest = self._newest(max(3, height - len(middle) - len(news) - 8), width)
-        return Group(self._head(width), Text(), *middle, Text(), *news, Text(), *newest)
+        head = self._head(width)
+        gap = [] if is_low else [Text()]
+        # A terminal's last line stays free: the cursor stands there.
+        left = height - 1 - _HEAD_LINES - len(middle) - 2 * len(gap) - 2
+        count = max(1, min(_MOST_NEWS, left // 2))
+        news = self._news(count, width)
+        newest = self._newest(max(1, left - count), width)
+        return Group(*head, *middle, *gap, *news, *gap, *newest)
 
-    def _head(self, width: int) -> Group:
+    def _head(self, width: int) -> list[Text | ProgressBar]:
         tally, words = self._tally, self._words
         timeline = tally.timeline
         total = len(timeline.before) + len(timeline.days)
+        is_wide = width >= _WIDE
+        gap = "   " if is_wide else "  "
         line = Text()
         line.append(words["title"], style="bold")
-        line.append(f"   {tally.day or '-'}   ", style="bold cyan")
-        line.append(f"{tally.events.total:,} {words['events']} ({tally.events.per_second():,.0f}/s)   ")
-        line.append(f"{tally.warnings.total:,} {words['warnings']} ({tally.warnings.per_second():,.0f}/s)   ")
+        line.append(f"{gap}{tally.day or '-':10}{gap}", style="bold cyan")
+        for rate, word in ((tally.events, words["events"]), (tally.warnings, words["warnings"])):
+            line.append(f"{rate.total:,} {word}")
+            line.append(f" ({rate.per_second():,.0f}/s){gap}" if is_wide else gap)
         line.append(f"{tally.rejected} {words['rejected']}", style="magenta" if tally.rejected else "")
-        return Group(line, ProgressBar(total=total, completed=tally.done_days, width=min(width, 100)))
+        line.truncate(width, overflow="ellipsis")
+        # A bar does not end its line.
+        return [line, ProgressBar(total=total, completed=tally.done_days, width=min(width, 100)), Text()]
+
+    def _levels_in_short(self, width: int) -> list[Text]:
+        """Households by level in as few lines as it takes, for a low terminal."""
+        lines = [Text()]
+        for level, count in self._tally.households_by_level().items():
+            title = self._words["no-level"] if level is None else self._level(level)
+            one = Text(f"{count} {title}", style=level_style(level, self._tally.policy))
+            if lines[-1] and lines[-1].cell_len + 3 + one.cell_len > width:
+                lines.append(Text())
+            lines[-1] = Text.assemble(lines[-1], "   " if lines[-1] else "", one)
+        return lines
 
     def _levels(self) -> list[Text]:
         lines = [Text(self._words["levels"], style="bold")]
@@ -86,7 +116,7 @@ class Screen:
         lines = [Text(self._words["stories"], style="bold")]
         for outcome in self._tally.outcomes():
             state, style = self._state(outcome)
-            line = Text.assemble((set_cell_size(state, 11), style), outcome.story.name)
+            line = Text.assemble((set_cell_size(state, 11), style), story_name(outcome.story, self._language))
             line.truncate(width, overflow="ellipsis")
             lines.append(line)
         return lines
@@ -109,7 +139,9 @@ class Screen:
         for one in list(self._tally.news)[-count:]:
             style = "yellow" if isinstance(one.what, Message) else "green"
             line = Text.assemble(
-                (f"{one.day}  ", "dim"), set_cell_size(_name(one), 13), (self._help.news(one.what), style)
+                (f"{one.day}  ", "dim"),
+                set_cell_size(_name(one, self._language), 13),
+                (self._help.news(one.what), style),
             )
             line.truncate(width, overflow="ellipsis")
             lines.append(line)
@@ -117,21 +149,29 @@ class Screen:
 
     def _newest(self, count: int, width: int) -> list[Text]:
         lines = [Text(self._words["newest"], style="bold")]
-        for record in list(self._tally.newest)[-count:]:
+        # Each partition of households has its own day, so the newest to come may not be the latest by day.
+        newest = sorted(self._tally.newest, key=lambda one: str(one.message["data"]["day"]))
+        for record in newest[-count:]:
             data = record.message["data"]
             line = Text.assemble(
                 (f"{data['day']}  ", "dim"),
                 (
-                    set_cell_size(self._level(data["level"]), _TITLE_WIDTH),
+                    set_cell_size(self._level_or_before(data), _CHANGE_WIDTH),
                     level_style(data["level"], self._tally.policy),
                 ),
                 " " + set_cell_size(done_text(record.message["type"], self._language), _DONE_WIDTH),
-                set_cell_size(f" {record.household}", 22),
+                set_cell_size(f" {record.household}", 22 if width >= _WIDE else 16),
                 f" {reason_text(record.message, self._tally.policy, self._language)}",
             )
             line.truncate(width, overflow="ellipsis")
             lines.append(line)
         return lines
+
+    def _level_or_before(self, data: Mapping[str, Any]) -> str:
+        """The level of a warning; of one that ended, the level that it had."""
+        if data["level"] is not None or data["previous_level"] is None:
+            return self._level(data["level"])
+        return self._words["was"].format(level=self._level(data["previous_level"]))
 
     def _level(self, level: str | None) -> str:
         return level_text(level, self._tally.policy, self._language)
@@ -144,7 +184,7 @@ class Lines:
         self._tally = tally
         self._language = language
         self._words = WORDS[language]
-        self._help = HelpText(tally.policy, tally.book, language)
+        self._help = HelpText(tally.policy, tally.book, language, tally.teams)
         self._news = 0
         self._began = time.monotonic()
         self._said = ""
@@ -164,19 +204,28 @@ class Lines:
             new_span = span != self._said
             self._said = span
             head = self._line()
+        colon = self._words["colon"]
+        told = [
+            (one.day, one.at, f"{_name(one, self._language)}{colon}{self._help.news(one.what)}")
+            for one in news
+        ]
         for record in fresh:
             self._stories[record.household] = record.number
-            data = record.message["data"]
-            level = level_text(data["level"], self._tally.policy, self._language)
-            why = reason_text(record.message, self._tally.policy, self._language)
-            click.echo(
-                f"  {data['day']} {level}: {done_text(record.message['type'], self._language)} "
-                f"{record.household}: {why}"
-            )
-        for one in news:
-            click.echo(f"  {one.day} {_name(one)}: {self._help.news(one.what)}")
+            at = parse_timestamp(str(record.message.get("time", ""))) or 0
+            told.append((str(record.message["data"]["day"]), at, self._warning(record)))
+        # Both come on ways of their own; a reader goes by the time.
+        for day, _, line in sorted(told, key=lambda one: one[:2]):
+            click.echo(f"  {day} {line}")
         if new_span:
             click.echo(head)
+
+    def _warning(self, record: WarningRecord) -> str:
+        policy, language = self._tally.policy, self._language
+        data = record.message["data"]
+        done = done_text(record.message["type"], language)
+        name = family_name(record.household.removeprefix("story-"), language)
+        level = "" if data["level"] is None else f" {level_text(data['level'], policy, language)}"
+        return f"{name}{self._words['colon']}{done}{level}: {reason_text(record.message, policy, language)}"
 
     def _line(self) -> str:
         tally, words = self._tally, self._words
@@ -187,8 +236,8 @@ class Lines:
         )
 
 
-def _name(news: News) -> str:
-    return title_of(news.household.removeprefix("story-"))
+def _name(news: News, language: Language) -> str:
+    return family_name(news.household.removeprefix("story-"), language)
 
 
 def _filled(lines: list[Text], count: int) -> list[Text]:

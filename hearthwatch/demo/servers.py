@@ -19,8 +19,8 @@ from streams.errors import StartError
 
 #: Variables that the demo leaves in force; everything else of the user's settings is not its business.
 _KEPT: Final = {"HEARTHWATCH_JARS_DIR", "HEARTHWATCH_MAVEN_REPOSITORY", "HEARTHWATCH_LOG_LEVEL"}
-#: Few partitions: a small district on a small machine.
-_SIZES: Final = {"life": 1, "person": 4, "household": 4, "warnings": 2, "case": 2, "alerts": 1}
+#: Few partitions: a small district on a small machine. One of persons, so that their events keep an order.
+_SIZES: Final = {"life": 1, "person": 1, "household": 4, "warnings": 2, "case": 2, "alerts": 1}
 ROUTES: Final = Path(__file__).resolve().parents[2] / "examples/routes/demo.yaml"
 #: The channels of these routes.
 CHANNELS: Final = ("mail", "hook", "desk")

@@ -8,16 +8,18 @@ from datetime import date
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from casework.stories.judged import household_of
 from hearthwatch.demo.help_text import HelpText
 from hearthwatch.demo.helping import Helped
+from hearthwatch.demo.names import story_name
 from hearthwatch.demo.tally import StoryOutcome, Tally
 from hearthwatch.demo.words import WORDS
 from hearthwatch.warning_style import level_style
 from hearthwatch.warning_text import done_text, level_text
+from rules.policy import Policy
 from rules.words import Language
 from streams.stories import Story
 
@@ -117,8 +119,10 @@ def print_summary(result: Result, language: Language, console: Console) -> None:
     console.print()
     console.print(Text(words["summary"], style="bold"))
     days = (tally.timeline.until - _first_day(tally)).days
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(result.dead_letters.items()))
-    types = ", ".join(
+    reasons = words["comma"].join(
+        f"{count} {reason}" for reason, count in sorted(result.dead_letters.items())
+    )
+    types = words["comma"].join(
         f"{count} {done_text('warning.' + kind, language)}" for kind, count in tally.by_type.most_common()
     )
     rows = [
@@ -131,16 +135,15 @@ def print_summary(result: Result, language: Language, console: Console) -> None:
     p50, p99 = tally.latency_ms(0.5), tally.latency_ms(0.99)
     if p50 is not None and p99 is not None:
         rows.append(words["latency"].format(p50=p50, p99=p99, count=len(tally.latencies_ms)))
-    for row in rows:
-        console.print(Text(f"  {row}"))
-    console.print(_levels(result, language))
+    for row in [*map(Text, rows), _levels(result, language)]:
+        console.print(Padding(row, (0, 0, 0, 2), expand=False))
     if result.dead_letters != result.expected_dead_letters:
         told = words["deadletters-bad"].format(
             expected=dict(result.expected_dead_letters), seen=dict(result.dead_letters)
         )
         console.print(Text(f"  {told}", style="red"))
     console.print()
-    _print_stories(result.outcomes, words, language, console)
+    _print_stories(result.outcomes, tally.policy, language, console)
     console.print()
     _print_help(result, words, language, console)
 
@@ -148,32 +151,37 @@ def print_summary(result: Result, language: Language, console: Console) -> None:
 def _levels(result: Result, language: Language) -> Text:
     words, tally = WORDS[language], result.tally
     head, _, _ = words["levels-now"].partition("{levels}")
-    line = Text(f"  {head}")
+    line = Text(head)
     for number, (level, count) in enumerate(tally.households_by_level().items()):
         title = words["no-level"] if level is None else level_text(level, tally.policy, language)
-        line.append(", " if number else "")
+        line.append(words["comma"] if number else "")
         line.append(f"{count} {title}", style=level_style(level, tally.policy))
     return line
 
 
+def _print_marked(text: Text, console: Console, *, is_good: bool | None = None) -> None:
+    """Some lines with a mark before the first; all go on under their beginning, no blanks behind them."""
+    mark = {True: ("✓", "green"), False: ("✗", "red"), None: (" ", "")}[is_good]
+    for number, line in enumerate(text.wrap(console, console.width - 4)):
+        line.rstrip()
+        console.print(Text.assemble("  ", mark if number == 0 else " ", " ", line))
+
+
 def _print_stories(
-    outcomes: list[StoryOutcome], words: dict[str, str], language: Language, console: Console
+    outcomes: list[StoryOutcome], policy: Policy, language: Language, console: Console
 ) -> None:
+    words = WORDS[language]
     wrong = [one for one in outcomes if not one.is_as_told]
     key = "stories-bad" if wrong else "stories-good"
     style = "bold red" if wrong else "bold green"
     console.print(Text(words[key].format(count=len(wrong) or len(outcomes), all=len(outcomes)), style=style))
-    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 1, 0, 1))
-    table.add_column(no_wrap=True)
-    table.add_column()
-    table.add_column()
     for one in outcomes:
-        mark = Text("✓", style="green") if one.is_as_told else Text("✗", style="red")
-        table.add_row(mark, one.story.name, _expectation(one.story, words, language))
-    console.print(table)
+        told = Text(_expectation(one.story, policy, language), style="dim")
+        text = Text.assemble(story_name(one.story, language), "\n", told)
+        _print_marked(text, console, is_good=one.is_as_told)
     for one in wrong:
         for problem in one.problems:
-            console.print(Text(f"  {one.story.id}: {problem}", style="red"))
+            _print_marked(Text(f"{one.story.id}: {problem}", style="red"), console)
 
 
 def _print_help(result: Result, words: dict[str, str], language: Language, console: Console) -> None:
@@ -182,26 +190,27 @@ def _print_help(result: Result, words: dict[str, str], language: Language, conso
     style = "bold green" if is_good else "bold red"
     console.print(Text(words["helped-good" if is_good else "helped-bad"], style=style))
     for one in result.helped:
-        mark = Text("✓ ", style="green") if one.is_as_told else Text("✗ ", style="red")
-        console.print(Text.assemble(" ", mark, texts.family(one)))
+        _print_marked(Text(texts.family(one)), console, is_good=one.is_as_told)
         for problem in one.problems:
-            console.print(Text(f"  {one.story.id}: {problem}", style="red"))
+            _print_marked(Text(f"{one.story.id}: {problem}", style="red"), console)
     if not tally.messages:
         return
     channels = words["comma"].join(
         f"{count} {words.get(f'by-{channel}', channel)}" for channel, count in tally.messages.most_common()
     )
     told = words["alerts"].format(alerts=tally.alerts, messages=tally.messages.total(), channels=channels)
-    console.print(Text(f"   {told}"))
+    console.print(Text(f"  {told}"))
 
 
-def _expectation(story: Story, words: dict[str, str], language: Language) -> str:
+def _expectation(story: Story, policy: Policy, language: Language) -> str:
+    words = WORDS[language]
     if not story.expected:
         return words["nothing"]
-    return ", ".join(
-        f"{one.day} {done_text('warning.' + one.change, language)}{' ' + one.level if one.level else ''}"
-        for one in story.expected
-    )
+    told = []
+    for one in story.expected:
+        level = f" {level_text(one.level, policy, language)}" if one.level else ""
+        told.append(f"{one.day} {done_text('warning.' + one.change, language)}{level}")
+    return words["comma"].join(told)
 
 
 def _first_day(tally: Tally) -> date:

@@ -6,14 +6,14 @@ import json
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from casework.cases.book import Book
 from hearthwatch.demo.helping import Did, Message
 from hearthwatch.demo.timeline import Timeline
-from rules.policy import Policy
+from rules.policy import Policy, Titles
 from streams.stories import Story, differences
 from streams.warnings_topic import WarningRecord
 
@@ -63,9 +63,14 @@ class StoryOutcome:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What was done for a household of a story, or told of it."""
+    """What was done for a household of a story, or told of it.
+
+    Attributes:
+        at: when, in microseconds since 1970; of a message, by when at the latest.
+    """
 
     day: str
+    at: int
     household: str
     what: Did | Message
 
@@ -78,6 +83,7 @@ class Tally:
         news: what staff did and were told about the stories, the latest last. news_total: so many so far.
         messages: that went out, by channel. alerts: that they told; one may tell several.
         acts: how many things staff have done.
+        teams: titles of those that are told, by their ids.
     """
 
     timeline: Timeline
@@ -99,6 +105,7 @@ class Tally:
     messages: Counter[str] = field(default_factory=Counter)
     alerts: int = 0
     acts: int = 0
+    teams: Mapping[str, Titles] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     _published: dict[tuple[str, str, str], float] = field(default_factory=dict)
     _of_stories: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -133,17 +140,17 @@ class Tally:
         """Somebody did something, and was answered."""
         with self.lock:
             self.acts += 1
-            self._add(News(did.act.day, did.staff.household, did))
+            self._add(News(did.act.day, did.act.at, did.staff.household, did))
 
-    def alerted(self, messages: Sequence[Message], day: str) -> None:
-        """Messages went out, on the way to a day."""
+    def alerted(self, messages: Sequence[Message], day: str, at: int) -> None:
+        """Messages went out, on a day, by an instant."""
         with self.lock:
             for message in messages:
                 self.messages[message.channel] += 1
                 self.alerts += len(message.alerts)
                 about = {str(one["case"]).rpartition("-")[0] for one in message.alerts}
                 for household in sorted(about & set(self._of_stories)):
-                    self._add(News(day, household, message))
+                    self._add(News(day, at, household, message))
 
     def _add(self, news: News) -> None:
         self.news_total += 1

@@ -1,9 +1,10 @@
 """What happens in the demo, and when: synthetic patients, a made-up district, eight stories
 with those who help, some bad events.
 
-The years before the stories run by a quarter at a time. From then on one simulated day follows the other, and
-within a day a story's events follow one another, because what a family's departments send arrives on topics
-that have no common order.
+The years before the stories run by a quarter at a time, the days between what stories tell by a week, and
+what they tell by the day. Within each a household's events follow one another: what a family's departments
+send arrives on topics that have no common order, and two orders may lead to two numbers of warnings. So the
+same demo has the same warnings every time.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ EXAMPLES: Final = Path(__file__).resolve().parents[2] / "examples"
 #: The made-up households beside the others: enough that something happens on most days.
 HOUSEHOLDS: Final = 120
 LIFE_EVENTS: Final = 1_000
+_WEEK: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +50,20 @@ class BadEvent:
 
 @dataclass(slots=True)
 class Day:
-    """One simulated day, or one quarter of the years before.
+    """One simulated day, the week up to it, or one quarter of the years before.
 
     Attributes:
         label: ``2023-03-05``, or ``2016-Q3`` for a quarter.
-        waves: lines that may arrive together; each wave after the one before is through.
+        waves: lines that may arrive together; each wave once the order of the one before is settled.
         acts: what staff do on this day.
         acts_at: how many waves come before that: those of the stories. What else happens comes behind, so
             that the clock of dispatch, which is one for the district, is not ahead of them.
-        told: whether a story says something on this day, so that it must not be merged with another.
+        told: whether a story says something on this day: each wave of it follows once the one before is
+            judged.
     """
 
     label: str
-    waves: list[list[bytes]] = field(default_factory=lambda: [[]])
+    waves: list[list[bytes]] = field(default_factory=list)
     bad: list[BadEvent] = field(default_factory=list)
     acts: list[tuple[Staff, Act]] = field(default_factory=list)
     acts_at: int = 0
@@ -71,6 +74,15 @@ class Day:
         """Number of lines, bad ones left out."""
         return sum(map(len, self.waves))
 
+    @property
+    def last(self) -> date:
+        """The day, or the last one of the quarter."""
+        year, _, quarter = self.label.partition("-Q")
+        if not quarter:
+            return date.fromisoformat(self.label)
+        month = 3 * int(quarter)
+        return date(int(year) + month // 12, month % 12 + 1, 1) - timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
@@ -78,7 +90,7 @@ class Timeline:
 
     Attributes:
         before: the years before, by quarter.
-        days: the days that are told one by one.
+        days: the days that stories tell of, and the weeks between them.
         until: the last day; ticks lead there.
         stories: with the warnings that are expected with their staff at work.
         households: ids of all that are registered.
@@ -123,8 +135,10 @@ def read_timeline(catalog: Catalog, book: Book, examples: Path = EXAMPLES) -> Ti
     length = (until - begins).days
     district = District(HOUSEHOLDS, LIFE_EVENTS, begins=begins, days=length - 100)
     crowd = [*import_synthea(examples / "synthea", catalog).lines, *district_lines(district, catalog)]
-    before: dict[str, Day] = {}
-    days: dict[str, Day] = {}
+    told = {arrival[:10] for story in stories for arrival in story.arrivals}
+    told |= {act.day for acting in staff for act in acting.acts}
+    weeks = _weeks({str(json.loads(line)["time"])[:10] for line in crowd}, told, since=begins.isoformat())
+    spans: dict[str, list[bytes]] = defaultdict(list)
     households = {story.household for story in stories}
     for line in crowd:
         event = json.loads(line)
@@ -133,14 +147,63 @@ def read_timeline(catalog: Catalog, book: Book, examples: Path = EXAMPLES) -> Ti
             households.add(event["subject"].partition("/")[2])
         elif event["type"] == JOINED:
             households.add(event["data"]["household"])
-        span, table = (_quarter(day), before) if day < begins.isoformat() else (day, days)
-        table.setdefault(span, Day(span)).waves[0].append(line)
+        spans[weeks.get(day) or _quarter(day)].append(line)
+    homes: dict[str, str] = {}
+    before = [Day(span, in_order(spans[span], homes)) for span in sorted(spans) if "Q" in span]
+    days = {span: Day(span, in_order(spans[span], homes)) for span in sorted(spans) if "Q" not in span}
     tell(stories, staff, days)
     ordered = [days[label] for label in sorted(days)]
     _spoil(ordered, catalog)
-    return Timeline(
-        [before[label] for label in sorted(before)], ordered, until, stories, frozenset(households), staff
-    )
+    return Timeline(before, ordered, until, stories, frozenset(households), staff)
+
+
+def in_order(lines: Iterable[bytes], homes: dict[str, str]) -> list[list[bytes]]:
+    """Split lines into waves so that each household's come in their order, whatever order topics are read in.
+
+    In a wave a household has lines of one department alone, which share a partition, and either about its
+    people or about itself, because these ways meet again only behind the stage of persons.
+
+    Args:
+        homes: person to household, so far; what the lines say of it is added.
+    """
+    waves: list[list[bytes]] = []
+    at: dict[str, tuple[int, tuple[str, bool]]] = {}
+    for line in lines:
+        event = json.loads(line)
+        subject = event["subject"]
+        is_home = is_of_household(line)
+        way = (event["source"], is_home)
+        old = subject.partition("/")[2] if is_home else homes.get(subject, subject)
+        if event["type"] == JOINED:
+            homes[subject] = event["data"]["household"]
+        home = old if is_home else homes.get(subject, subject)
+        number = max((at[one][0] + (at[one][1] != way) for one in {old, home} & set(at)), default=0)
+        at[home] = (number, way)
+        if number == len(waves):
+            waves.append([])
+        waves[number].append(line)
+    return waves
+
+
+def is_of_household(line: bytes) -> bool:
+    """Whether an event is about a household, and not about a person."""
+    return bool(json.loads(line)["subject"].startswith("household/"))
+
+
+def _weeks(days: set[str], told: set[str], *, since: str) -> dict[str, str]:
+    """Day to the last one that it goes with: seven at most, and no further than to a day that is told."""
+    weeks: dict[str, str] = {}
+    together: list[str] = []
+    for day in sorted(one for one in days | told if one >= since):
+        is_over = bool(together) and date.fromisoformat(day) - date.fromisoformat(together[0]) >= _WEEK
+        if day in told or is_over:
+            weeks |= dict.fromkeys(together, together[-1] if together else "")
+            together = []
+        if day in told:
+            weeks[day] = day
+        else:
+            together.append(day)
+    return weeks | dict.fromkeys(together, together[-1] if together else "")
 
 
 def _quarter(day: str) -> str:
@@ -172,7 +235,7 @@ def tell(stories: Iterable[Story], staff: Iterable[Staff], days: dict[str, Day])
 
 
 def _spoil(days: Sequence[Day], catalog: Catalog) -> None:
-    """Spread the bad events over the days that are told one by one."""
+    """Spread the bad events over the weeks of which no story tells."""
     plain = [day for day in days if not day.told and day.events]
     for number, make in enumerate(_BAD, start=1):
         day = plain[number * len(plain) // (len(_BAD) + 1)]

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+import os
+from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from casework.cases.book import Book
 from casework.stories.judged import Outcome, differences_in_help
 from casework.stories.told import tell
 from hearthwatch.casework_files import casebook
+from hearthwatch.cli.demo import _print_next
 from hearthwatch.demo.help_text import HelpText
 from hearthwatch.demo.helping import Did, Helped, Message, Messages
+from hearthwatch.demo.names import family_name, story_name
 from hearthwatch.demo.screen import Lines, Screen
+from hearthwatch.demo.servers import DemoServers
 from hearthwatch.demo.summary import Result, print_summary
 from hearthwatch.demo.tally import Rate, Tally
-from hearthwatch.demo.timeline import Timeline, read_timeline
+from hearthwatch.demo.timeline import Day, Timeline, is_of_household, read_timeline
 from hearthwatch.demo.words import WORDS
 from hearthwatch.settings import load_settings
 from rules.backtest import Backtest
@@ -29,7 +34,7 @@ from rules.compile import compile_policy
 from rules.policy import Policy
 from rules.policy_file import read_policy
 from rules.words import Language
-from streams.catalog import Catalog
+from streams.catalog import JOINED, Catalog
 from streams.catalog_file import read_catalog
 from streams.envelope import Decoder
 from streams.errors import DecodeError, InputError
@@ -233,7 +238,7 @@ def test_the_screen_fits_its_width(tally: Tally, language: Language, width: int)
     tally.reached("2024-05-11", events=100, days=3, rejected=1)
     entries = [{"indicator": one.id, "points": 3} for one in tally.policy.indicators[:5]]
     tally.warned([warning("story-zhou", 1, "blue", because=entries)])
-    tally.alerted([message("m1", "story-zhou-1")], "2024-05-11")
+    tally.alerted([message("m1", "story-zhou-1")], "2024-05-11", 0)
     console = Console(width=width, height=40, record=True, file=None, force_terminal=True)
     with console.capture() as captured:
         console.print(Screen(tally, language))
@@ -250,7 +255,7 @@ def test_plain_lines_tell_a_storys_warning_once(tally: Tally, capsys: pytest.Cap
     lines.day()
     lines.day()
     told = capsys.readouterr().out
-    assert told.count("story-zhou") == 1
+    assert told.count("Zhou: raised Blue - watch: ") == 1
     assert "h9" not in told
     assert told.count("2024-05-11  1 events") == 1
 
@@ -330,7 +335,7 @@ def test_a_family_s_help_is_told_in_a_sentence(
         ),
     ]
     assert chinese.family(helped[1]) == (
-        "Zhou: 2024-05-11 预警，2024-05-13 走访，补充医疗保险 + 两名大学生志愿者 + 低保，结案：已帮扶"
+        "周家：2024-05-11 预警，2024-05-13 走访，补充医疗保险 + 两名大学生志愿者 + 低保，结案：已帮扶"
     )
 
 
@@ -393,7 +398,7 @@ def test_the_tally_counts_what_went_out_and_shows_what_is_about_a_story(tally: T
         message("m3", "h9-1"), alerts=(*message("m", "h9-1").alerts, *message("m", "h8-1").alerts)
     )
     tally.alerted(
-        [message("m1", "story-zhou-1"), message("m2", "h7-1", channel="desk"), several], "2024-05-11"
+        [message("m1", "story-zhou-1"), message("m2", "h7-1", channel="desk"), several], "2024-05-11", 7
     )
     assert tally.alerts == 4
     assert tally.messages == {"mail": 2, "desk": 1}
@@ -402,8 +407,134 @@ def test_the_tally_counts_what_went_out_and_shows_what_is_about_a_story(tally: T
 
 def test_plain_lines_tell_what_is_done_once(tally: Tally, capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines(tally, "en")
-    tally.alerted([message("m1", "story-zhou-1")], "2024-05-11")
+    tally.alerted([message("m1", "story-zhou-1")], "2024-05-11", 0)
     lines.day()
     lines.day()
     told = capsys.readouterr().out
     assert told.count("Zhou: community-007003 is told by mail: New warning (Blue - watch)") == 1
+
+
+# -- the screen ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 40), (120, 24), (120, 40)])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_part_of_the_screen_is_seen_in_usual_terminals(
+    tally: Tally, language: Language, width: int, height: int
+) -> None:
+    done = len(tally.timeline.before) + len(tally.timeline.days)
+    tally.reached("2024-05-11", events=9_448, days=done, rejected=9)
+    entries = [{"indicator": one.id, "points": 3} for one in tally.policy.indicators[:5]]
+    tally.warned([warning(f"h{n}", 1, "blue", because=entries) for n in range(30)])
+    tally.warned([warning("h0", 2, None, type="warning.cleared", previous_level="blue")])
+    tally.alerted([message(f"m{n}", "story-zhou-1") for n in range(8)], "2024-05-11", 0)
+    console = Console(width=width, height=height, force_terminal=True, color_system=None)
+    with console.capture() as captured:
+        console.print(Screen(tally, language))
+    lines = captured.get().rstrip("\n").split("\n")
+    assert len(lines) < height
+    assert max(map(cell_len, lines)) <= width
+    words = WORDS[language]
+    assert words["title"] in lines[0]
+    assert words["rejected"] in lines[0]
+    shown = "\n".join(lines)
+    for level in tally.policy.levels:
+        assert level.title[language] in shown
+    for part in ("stories", "help", "newest"):
+        assert words[part] in shown
+    assert words["was"].format(level=tally.policy.levels[0].title[language]) in shown
+    assert {"en": "none", "zh": "无 "}[language] not in lines[-1]
+
+
+def test_warnings_and_help_of_a_day_are_told_by_the_time(
+    tally: Tally, helped: tuple[Helped, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They come on ways of their own, in any order."""
+    lines = Lines(tally, "en")
+    staff = helped[0].staff
+    act = staff.acts[0]
+    event = next(
+        one for one in helped[0].outcome.events if one["data"].get("command") == act.id(staff.household)
+    )
+    tally.acted(Did(staff, act, event))
+    later = warning("story-zhou", 1, "blue", day="2024-05-11")
+    before = warning("story-zhou", 2, None, type="warning.withdrawn", day="2024-03-29", previous_level="blue")
+    tally.warned([later, before])
+    tally.reached("2024-05-11", events=1, days=1, rejected=0)
+    lines.day()
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  20")]
+    assert [line[2:12] for line in told] == ["2024-03-29", act.day, "2024-05-11"]
+    assert told[0].startswith("  2024-03-29 Zhou: withdrawn: ")
+
+
+def test_all_stories_and_teams_have_names_in_both_languages(
+    timeline: Timeline, tally: Tally, policy: Policy, book: Book
+) -> None:
+    for story in timeline.stories:
+        assert story_name(story, "en") == story.name
+        assert not story_name(story, "zh").isascii()
+        assert not family_name(story.id, "zh").isascii()
+    told = message("m", "story-zhou-1")
+    teams = {"community-007003": {"en": "Huanghelou Street, community 3", "zh": "黄鹤楼街道第三社区"}}
+    assert HelpText(policy, book, "en", teams).news(told).startswith("Huanghelou Street, community 3 is told")
+    assert "黄鹤楼街道第三社区" in HelpText(policy, book, "zh", teams).news(told)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_summary_is_even_at_the_edges(
+    tally: Tally, helped: tuple[Helped, ...], language: Language
+) -> None:
+    result = Result(tally, 60.0, 20.0, Counter(one.reason for one in tally.timeline.bad), helped)
+    for width in (80, 120):
+        console = Console(width=width, force_terminal=False)
+        with console.capture() as captured:
+            print_summary(result, language, console)
+        lines = captured.get().splitlines()
+        assert max(map(cell_len, lines)) <= width
+        indents = {len(line) - len(line.lstrip()) for line in lines if line}
+        assert indents == {0, 2, 4}
+        # Behind the parts in two and four columns nothing is padded.
+        assert [line for line in lines if "✓" in line and line.endswith(" ")] == []
+
+
+def test_what_is_typed_next_is_short_and_leads_to_the_demo(
+    tally: Tally, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.argv", [str(tmp_path / "bin" / "hearthwatch")])
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("HEARTHWATCH_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HEARTHWATCH_DATA_DIR", str(tmp_path))
+    servers = DemoServers(tmp_path / ("long" * 30))
+    console = Console(width=80, force_terminal=False)
+    with console.capture() as captured:
+        _print_next(servers, console, WORDS["en"], keep=True)
+    lines = [line.strip() for line in captured.get().splitlines()]
+    assert "unset HEARTHWATCH_DATA_DIR" in lines
+    assert f"export HEARTHWATCH_CONFIG={servers.config}" in lines
+    assert "bin/hearthwatch household show story-zhou" in lines
+    assert sum("long" in line for line in lines) == 1
+
+
+# -- always the same -----------------------------------------------------------------------------------
+def test_no_household_has_two_lines_in_a_wave_whose_order_is_open(timeline: Timeline) -> None:
+    """Topics of two departments, and the ways of persons and of households, have no common order."""
+    homes: dict[str, str] = {}
+    arrived: dict[str, list[str]] = defaultdict(list)
+    for day in [*timeline.before, *timeline.days]:
+        for wave in day.waves:
+            ways: dict[str, set[tuple[str, bool]]] = defaultdict(set)
+            for line in wave:
+                event = json.loads(line)
+                subject, is_home = event["subject"], is_of_household(line)
+                if event["type"] == JOINED:
+                    homes[subject] = event["data"]["household"]
+                home = subject.partition("/")[2] if is_home else homes.get(subject, subject)
+                ways[home].add((event["source"], is_home))
+                arrived[home].append(event["time"])
+            assert max(map(len, ways.values())) == 1
+    for times in arrived.values():
+        assert times == sorted(times)
+
+
+def test_a_quarter_ends_on_its_last_day() -> None:
+    ends = [Day(label).last.isoformat() for label in ("2013-Q1", "2013-Q2", "2016-Q4", "2024-02-29")]
+    assert ends == ["2013-03-31", "2013-06-30", "2016-12-31", "2024-02-29"]
