@@ -11,6 +11,7 @@ from casework.cases import aftercare, clocks, commands, commitment, feedback
 from casework.cases.case import MOST_MEASURES, MOST_VISITS, Assessment, Case, Measure, Visit
 from casework.cases.case_events import CaseEvent, Reason
 from casework.cases.commands import Command, read_data
+from casework.cases.scopes import is_in
 from casework.cases.transitions import Row, may_ever, rows_of
 from casework.cases.warned import close
 from casework.cases.work import Work
@@ -67,7 +68,7 @@ def _refusal_of_sender(
     # A closed case goes with the household, wherever it lives now.
     community = home.community if case is None or case.closed is not None else case.community
     # Whoever is not responsible learns nothing, not even whether there is such a case.
-    if not _is_responsible(actor, community):
+    if not is_in(community, actor.communities):
         return "forbidden", "the household is not in your communities"
     if not may_ever(command.command, actor.role):
         return "forbidden", f"the role `{actor.role}` may not send `{command.command}`"
@@ -78,13 +79,6 @@ def _refusal_of_sender(
     if not case.basis <= command.seen_version <= case.version:
         return "stale", f"the case has gone on to version {case.version}: look at it again"
     return None
-
-
-def _is_responsible(actor: commands.Actor, community: str | None) -> bool:
-    """Whether a household of this community is one of the actor's; without one it is the district's."""
-    if community is None:
-        return actor.role in ("district", "policy") and bool(actor.communities)
-    return any(community.startswith(code) for code in actor.communities)
 
 
 def _transition(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from casework.cases.scopes import is_in
 from hearthwatch.desk.desk import Desk
-from hearthwatch.desk.following import Following, is_in
+from hearthwatch.desk.following import Following
 from hearthwatch.desk.views import (
     Answer,
     CaseLine,

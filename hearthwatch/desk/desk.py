@@ -19,6 +19,7 @@ from casework.cases import state_format
 from casework.cases.case import CaseState
 from casework.cases.case import Household as Home
 from casework.cases.commands import Command, encode_record
+from casework.cases.scopes import has_district
 from hearthwatch.connections import kafka_arguments, kafka_connection
 from hearthwatch.desk.following import Answers, Following, read_alert_event, read_event
 from hearthwatch.desk.views import (
@@ -354,7 +355,7 @@ def prefixes(scope: Sequence[str] | None) -> list[str]:
     for code in sorted(set(scope)):
         if not found or not code.startswith(found[-1]):
             found.append(code)
-    nowhere = [f"{NOWHERE}|"] if any(len(code) == 6 for code in found) else []
+    nowhere = [f"{NOWHERE}|"] if has_district(found) else []
     return nowhere + found
 
 

@@ -13,6 +13,7 @@ import msgspec
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from casework.cases.commands import MAX_BYTES, Command
+from casework.cases.scopes import is_in
 from hearthwatch.desk.views import Change
 from streams.errors import InputError, TransportError
 from streams.kafka_reach import partitions_of, started
@@ -227,13 +228,6 @@ class Following:
     async def close(self) -> None:
         """Let go of the connection."""
         await self._consumer.stop()
-
-
-def is_in(community: str | None, scope: Sequence[str]) -> bool:
-    """Whether a scope has a community; one that is unknown is the district's."""
-    if community is None:
-        return any(len(code) == 6 for code in scope)
-    return any(community.startswith(code) for code in scope)
 
 
 def _place_text(places: Mapping[str, int]) -> str:
