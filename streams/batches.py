@@ -25,6 +25,7 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streams.fetched import Fetched
 from streams.one_loop import OneLoopConsumer
 from streams.pace import Pace, PacedClient
 from streams.slices import Batch, PartitionOwner, Seat, Slice
@@ -143,7 +144,7 @@ class Fetching(OneLoopConsumer):
 
 
 class _PacedConsumer(aiokafka.AIOKafkaConsumer):
-    """Sends fetches when it is time for them."""
+    """Sends fetches when it is time for them, and leaves records as they were read."""
 
     def __init__(self, pace: Pace, **options: Any) -> None:
         super().__init__(**options)
@@ -152,7 +153,9 @@ class _PacedConsumer(aiokafka.AIOKafkaConsumer):
     async def start(self) -> None:
         await super().start()
         # No partition is assigned yet, so nothing was fetched.
-        self._fetcher._client = PacedClient(self._fetcher._client, self._pace)  # noqa: SLF001
+        fetcher: Any = self._fetcher
+        fetcher._client = PacedClient(fetcher._client, self._pace)  # noqa: SLF001
+        fetcher._records = Fetched()  # noqa: SLF001
 
 
 class _NoReadOffsets(dict[TP, int | None]):

@@ -48,7 +48,8 @@ class Slice:
     """The records of one partition in one fetch: what the log holds in ``[start, next)``.
 
     Attributes:
-        records: aiokafka's ConsumerRecord, at least one, by offset; compaction and transactions leave gaps.
+        records: see :class:`streams.fetched.PlainRecords`; at least one, by offset; compaction and
+            transactions leave gaps.
         generation: of the consumer group, when they were fetched.
     """
 

@@ -31,7 +31,7 @@ def small_policy(catalog: Catalog) -> Policy:
 
 @dataclass(frozen=True)
 class Raw:
-    """As much of a ConsumerRecord as stages look at."""
+    """As much of a record as stages look at."""
 
     offset: int
     value: bytes | None
