@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+#: The same in every run, because the demo lets nothing overtake that would change them. Another policy,
+#: another story or another made-up district has others.
+WARNINGS = {"raised": 61, "cleared": 58, "lowered": 7, "upgraded": 6, "withdrawn": 1}
 
-@pytest.mark.timeout(300)
+
+@pytest.mark.timeout(660)
 def test_the_demo_comes_out_as_told_and_stops_everything(tmp_path: Path) -> None:
     environment = {**os.environ, "HEARTHWATCH_DATA_DIR": str(tmp_path)}
     run = subprocess.run(
@@ -19,7 +23,7 @@ def test_the_demo_comes_out_as_told_and_stops_everything(tmp_path: Path) -> None
         env=environment,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=600,
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
@@ -27,7 +31,8 @@ def test_the_demo_comes_out_as_told_and_stops_everything(tmp_path: Path) -> None
     assert told["good"] is True
     assert [story["story"] for story in told["stories"] if not story["as_told"]] == []
     assert told["rejected"] == sum(told["rejected_by_reason"].values()) == 9
-    assert told["warnings"] > 50
+    assert told["warnings_by_type"] == WARNINGS
+    assert told["warnings"] == sum(WARNINGS.values())
     assert {one["story"]: (one["closed"], one["commitment"], one["problems"]) for one in told["help"]} == {
         "zhou": ("helped", None, []),
         "wang-fuhong": ("helped", "fulfilled", []),
