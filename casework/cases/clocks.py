@@ -52,6 +52,19 @@ def hurry(case: Case, at: int, book: Book) -> None:
             _set(case, kind, due)
 
 
+def decide_anew(case: Case, at: int, book: Book) -> None:
+    """Help does not stand any more: somebody has to answer for the case, and to judge and help again.
+
+    A clock that runs, late or not, goes on.
+    """
+    within = book.rules_of(case.level).within
+    judge: ClockKind = "assess" if "assess" in within else "visit"
+    for kind in ("acknowledge", judge) if case.is_helped else ("acknowledge", judge, "help"):
+        clock = case.clock(kind)
+        if clock is None or not clock.is_running:
+            start(case, at, book, (kind,))
+
+
 def bring_forward(case: Case, kind: ClockKind, at: int, span: Span, book: Book) -> None:
     """A clock runs no longer than this from now on; one that is not there begins."""
     clock = case.clock(kind)

@@ -2,7 +2,7 @@
 
 A commitment is offered, signed, then its papers are due; it is fulfilled when they came, broken when they did
 not or when what was signed proved untrue, or waived. Breaking one suspends what was given under it, sends the
-case to the street, and keeps the household from another commitment for a time.
+case to the street, lets it be decided anew, and keeps the household from another commitment for a time.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from casework.cases import clocks
+from casework.cases import clocks, feedback
 from casework.cases.book import Book
 from casework.cases.case import Case, Commitment, CommitmentState, Household
-from casework.cases.case_events import Reason
+from casework.cases.case_events import CaseEvent, Feedback, Reason
 from casework.cases.commands import Commit
+from casework.cases.work import Work
 
 Step = Literal["offer", "sign", "deliver", "fulfil", "break", "waive"]
 
@@ -60,8 +61,8 @@ def refusal(home: Household, case: Case, data: Commit, at: int) -> tuple[Reason,
     return None
 
 
-def take(home: Household, case: Case, data: Commit, by: str, at: int, book: Book) -> None:
-    """Take a step that was not refused."""
+def take(case: Case, data: Commit, by: str, at: int, book: Book) -> None:
+    """Take a step that was not refused; what a breach leads to is :func:`breach`."""
     row = row_of(data.step, case)
     assert row is not None
     papers = list(data.papers) or ([] if case.commitment is None else case.commitment.papers)
@@ -70,8 +71,6 @@ def take(home: Household, case: Case, data: Commit, by: str, at: int, book: Book
         clocks.bring_forward(case, "papers", at, book.commitment.papers, book)
         if not case.is_helped:
             clocks.bring_forward(case, "help", at, book.commitment.help, book)
-    elif data.step == "break":
-        breach(home, case, at, book)
     elif row.to in ("fulfilled", "waived"):
         clocks.finish(case, "papers", at)
 
@@ -91,15 +90,42 @@ def delivered(case: Case, measure: str, by: str, at: int, book: Book) -> None:
     case.commitment = Commitment("papers-due", at, by, case.commitment.papers)
 
 
-def breach(home: Household, case: Case, at: int, book: Book) -> None:
-    """The commitment is broken: what was given under it is suspended, and there is none for a time."""
+def breach(work: Work, case: Case, at: int) -> list[Feedback]:
+    """The commitment is broken: what was given under it is suspended, and there is none for a time.
+
+    Somebody has to decide anew: the clocks for that run again.
+
+    Returns:
+        what takes the suspended help back from the score.
+    """
+    home, book = work.home, work.book
     assert case.commitment is not None
     case.commitment = Commitment("broken", at, case.commitment.by, case.commitment.papers)
-    for measure in case.measures:
-        if measure.under_commitment:
+    taken_back = []
+    for place, measure in enumerate(case.measures):
+        if measure.under_commitment and measure.state == "delivered":
             measure.state = "suspended"
+            name = feedback.commitment_name(case, place)
+            taken_back += feedback.of_breach(home.id, measure, name, at, book)
     clocks.finish(case, "papers", at)
     home.barred = max(home.barred, book.due(at, book.commitment.barred).instant)
+    clocks.decide_anew(case, at, book)
+    return taken_back
+
+
+def lapse(case: Case, at: int) -> None:
+    """Papers did not come, and no help was given for which they were due: nobody has broken anything."""
+    assert case.commitment is not None
+    case.commitment = Commitment("waived", at, case.commitment.by, case.commitment.papers)
+    clocks.finish(case, "papers", at)
+
+
+def tell(work: Work, case: Case, event: CaseEvent) -> None:
+    """The street hears of a breach, and who answers for the case that it is to be worked anew."""
+    deciding = [case.clock(kind) for kind in ("assess", "visit", "help")]
+    first = next((clock for clock in deciding if clock is not None and clock.is_running), None)
+    work.alert("escalated", event, case, to=case.community, tier="street", clock=first)
+    work.alert("reopened", event, case, to=case.community, clock=case.clock("acknowledge"))
 
 
 def diagram() -> str:

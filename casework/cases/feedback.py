@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from casework.cases.book import Book
-from casework.cases.case import Measure
+from casework.cases.case import Case, Measure
 from casework.cases.case_events import Feedback
 from casework.cases.commands import Deliver, Finding
 from rules.calendar import instant_text
@@ -93,6 +93,27 @@ def of_help(
     return [_event(f"{event}-help", granted.type, subject, fields, at, book)]
 
 
+def commitment_name(case: Case, place: int) -> str:
+    """Under which name help given under a commitment goes back: by the measure's place in the case."""
+    return f"{case.id}-commitment-{place + 1}"
+
+
+def of_breach(household: str, measure: Measure, name: str, at: int, book: Book) -> list[Feedback]:
+    """That help given under a commitment does not hold any more.
+
+    Help for one person cannot be taken back: the case does not remember for whom it was.
+
+    Args:
+        name: as which it went back (:func:`commitment_name`).
+    """
+    granted = book.granted.get(measure.id)
+    if granted is None or book.catalog is None or book.catalog.events[granted.type].subject != "household":
+        return []
+    data = {"reason": "the commitment under which it was given was broken"}
+    subject = f"household/{household}"
+    return [_event(f"{name}-broken", "fact.retracted", subject, data, at, book, supersedes=f"{name}-help")]
+
+
 def _event(
     id: str,
     type: str,
@@ -127,9 +148,9 @@ def _event(
     except DecodeError as error:
         raise Refused(error.message) from None
     fields = book.catalog.events.get(type)
-    if fields is None:
+    if fields is None and type != "fact.retracted":
         raise Refused("$.type: expected a type of the catalogue: registry events are not findings")
-    if is_typed and set(data) != set(read.data):
+    if is_typed and fields is not None and set(data) != set(read.data):
         raise Refused(f"$.data: `{type}` has no such field; expected: {', '.join(fields.data)}")
     return Feedback(f"life.{book.department}", subject, body)
 

@@ -12,7 +12,7 @@ from casework.cases.case import MOST_MEASURES, MOST_VISITS, Assessment, Case, Me
 from casework.cases.case_events import CaseEvent, Reason
 from casework.cases.commands import Command, read_data
 from casework.cases.scopes import is_in
-from casework.cases.transitions import Row, may_ever, rows_of
+from casework.cases.transitions import Row, may_ever, of_breach, reached, rows_of
 from casework.cases.warned import close
 from casework.cases.work import Work
 
@@ -109,13 +109,11 @@ def _kind(case: Case, data: msgspec.Struct) -> str:
         case commands.Deliver():
             return "under commitment" if data.under_commitment else ""
         case commands.Commit():
-            return data.step
+            return of_breach(case, data.step) if data.step == "break" else data.step
         case commands.Close():
             return data.code
         case commands.Reopen():
-            if case.assessment is not None:
-                return "assessed"
-            return "visited" if case.was_visited else "not visited"
+            return reached(case)
         case _:
             return ""
 
@@ -270,7 +268,10 @@ class _Doing:
             data.under_commitment,
         )
         try:
-            sent = feedback.of_help(work.home.id, data, measure, self.next_id, work.at, work.book)
+            name = self.next_id
+            if data.under_commitment:  # a breach takes it back by this name
+                name = feedback.commitment_name(case, len(case.measures))
+            sent = feedback.of_help(work.home.id, data, measure, name, work.at, work.book)
         except feedback.Refused as refused:
             return "bad-data", f"$.data: {refused}"
         if approved is None:
@@ -287,10 +288,13 @@ class _Doing:
     def commit(self, data: msgspec.Struct) -> None:
         assert isinstance(data, commands.Commit)
         work, case = self.work, self.case
-        commitment.take(work.home, case, data, self.by, work.at, work.book)
-        event = self.say(data)
-        if data.step == "break":
-            work.alert("escalated", event, case, to=case.community, tier="street")
+        commitment.take(case, data, self.by, work.at, work.book)
+        if data.step != "break":
+            self.say(data)
+            return
+        taken_back = commitment.breach(work, case, work.at)
+        commitment.tell(work, case, self.say(data))
+        work.feed_back(taken_back)
 
     def close(self, data: msgspec.Struct) -> None:
         assert isinstance(data, commands.Close)

@@ -10,7 +10,7 @@ from casework.cases import clocks, commitment, staff, warned
 from casework.cases.book import Book
 from casework.cases.case import Household
 from casework.cases.commands import Command, Record, Tick, Unreadable, WarningPassed
-from casework.cases.transitions import LATE, NO_PAPERS, STILL_LATE, row_of
+from casework.cases.transitions import LAPSED, LATE, NO_PAPERS, STILL_LATE, of_breach, row_of
 from casework.cases.work import Effects, Work
 
 
@@ -50,7 +50,10 @@ def _catch_up(work: Work, until: int) -> None:
         assert moment is not None
         was_late = clock.told > 0
         tier = clocks.pass_deadline(case, clock, moment, work.book)
-        when = NO_PAPERS if tier is None else STILL_LATE if was_late else LATE
+        when = STILL_LATE if was_late else LATE
+        if tier is None:
+            was_helped = case.commitment is not None and case.commitment.state == "papers-due"
+            when = of_breach(case, NO_PAPERS) if was_helped else LAPSED
         row = row_of("tick", when, case.state)
         assert row is not None, "a clock runs in an open case only"
         about: dict[str, object] = {
@@ -58,10 +61,16 @@ def _catch_up(work: Work, until: int) -> None:
             "due": clock.due,
             "assumed_calendar": clock.is_assumed,
         }
+        if when == LAPSED:
+            commitment.lapse(case, moment)
+            work.event(case, row.event, case.state, about | {"reason": "papers"}, at=moment)
+            continue
         if tier is None:
-            commitment.breach(work.home, case, moment, work.book)
-            event = work.event(case, row.event, case.state, about | {"reason": "papers"}, at=moment)
-            work.alert("escalated", event, case, to=case.community, tier="street", clock=clock)
+            taken_back = commitment.breach(work, case, moment)
+            before, case.state = case.state, row.to or case.state
+            event = work.event(case, row.event, before, about | {"reason": "papers"}, at=moment)
+            commitment.tell(work, case, event)
+            work.feed_back(taken_back)
             continue
         event = work.event(case, row.event, case.state, about | {"tier": tier}, at=moment)
         work.alert("escalated", event, case, to=case.community, tier=tier, clock=clock)

@@ -24,6 +24,7 @@ SUPERVISORS: Final[tuple[Role, ...]] = ("street", "district")
 COMMENTERS: Final[tuple[Role, ...]] = (*OFFICERS, "policy")
 
 LATE, STILL_LATE, NO_PAPERS = "a deadline has passed", "it is still late", "papers did not come"
+LAPSED = "papers did not come for help that was never given"
 """What a tick may bring."""
 
 OPEN: Final[tuple[CaseState, ...]] = STATES[:5]
@@ -113,6 +114,28 @@ def _is_measure(case: Case, data: msgspec.Struct, state: str) -> bool:
     return measure is not None and measure.state == state
 
 
+_REACHED: Final[dict[str, CaseState]] = {
+    "assessed": "assessed",
+    "visited": "visited",
+    "not visited": "acknowledged",
+}
+"""How far a case has come without help, to the state that is."""
+_NO_OTHER: Final = ", no other help, "
+
+
+def reached(case: Case) -> str:
+    """How far a case has come without help: the column "on" of a reopening."""
+    if case.assessment is not None:
+        return "assessed"
+    return "visited" if case.was_visited else "not visited"
+
+
+def of_breach(case: Case, when: str) -> str:
+    """The column "on" of a breach that is about to be."""
+    stands = any(one.state == "delivered" and not one.under_commitment for one in case.measures)
+    return when if stands or case.state != "assisted" else f"{when}{_NO_OTHER}{reached(case)}"
+
+
 UNANSWERED: Final = Need("an alert of it waits for an answer", _clock_runs)
 MET: Final = Need("a visit met the household", _is_met)
 ASSESSED: Final = Need("it was assessed", _is_assessed)
@@ -145,7 +168,9 @@ def _rows() -> Iterator[Row]:
     # -- time
     yield Row("tick", LATE, OPEN, None, "overdue")
     yield Row("tick", STILL_LATE, OPEN, None, "escalated")
+    yield Row("tick", LAPSED, TAKEN, None, "commitment.waived")
     yield Row("tick", NO_PAPERS, TAKEN, None, "commitment.broken")
+    yield from _back("tick", NO_PAPERS, "commitment.broken")
     # -- staff
     yield Row("acknowledge", "", ("new",), "acknowledged", "acknowledged", officers)
     yield Row("acknowledge", "", TAKEN, None, "acknowledged", officers, UNANSWERED)
@@ -169,6 +194,7 @@ def _rows() -> Iterator[Row]:
         yield Row("commit", step, TAKEN, None, f"commitment.{event}", officers)
     for step, event in (("break", "broken"), ("waive", "waived")):
         yield Row("commit", step, TAKEN, None, f"commitment.{event}", supervisors)
+    yield from _back("commit", "break", "commitment.broken", supervisors)
     yield Row("close", "helped", ("assisted",), "closed", "closed", officers, SETTLED)
     for code in ("helped-already", "no-need"):
         yield Row("close", code, ("visited", "assessed"), "closed", "closed", officers, MET)
@@ -176,9 +202,14 @@ def _rows() -> Iterator[Row]:
     for code in ("moved-away", "deceased", "data-wrong"):
         yield Row("close", code, TAKEN, "closed", "closed", officers)
     yield Row("close", "duplicate", OPEN, "closed", "closed", officers)
-    yield Row("reopen", "assessed", ("closed",), "assessed", "reopened", officers, ALONE)
-    yield Row("reopen", "visited", ("closed",), "visited", "reopened", officers, ALONE)
-    yield Row("reopen", "not visited", ("closed",), "acknowledged", "reopened", officers, ALONE)
+    for reached, state in _REACHED.items():
+        yield Row("reopen", reached, ("closed",), state, "reopened", officers, ALONE)
+
+
+def _back(on: str, when: str, event: str, roles: tuple[Role, ...] = ()) -> Iterator[Row]:
+    """A breach that leaves no help: the case is again where it had come without it."""
+    for reached, state in _REACHED.items():
+        yield Row(on, f"{when}{_NO_OTHER}{reached}", ("assisted",), state, event, roles)
 
 
 TABLE: Final[tuple[Row, ...]] = tuple(_rows())

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 
 from casework.assistance.measures_file import read_assistance
+from streams.envelope import Decoder
 from tests.casework.cases.a_case import (
     ANNA,
     BOOK,
     CATALOG,
     DAY,
+    HOME,
     HOUR,
     MONDAY,
     POLICY,
@@ -85,17 +88,95 @@ def test_papers_that_do_not_come_are_told_once_and_then_it_is_broken() -> None:
     desk.send("visit", outcome="met")
     assert [event.type for event in desk.until("2026-03-17T00:00")] == ["overdue"]
     assert desk.told() == ["escalated"]
-    (event,) = desk.until("2026-03-31T00:00")
+    (event,) = desk.until("2026-03-25T00:00")
     assert (event.type, event.at) == (
         "commitment.broken",
         instant("2026-03-25T00:00"),
     )  # 5 working days later
-    assert desk.told() == ["escalated street"]
+    assert desk.told()[:2] == ["escalated street", "reopened"]
     assert [measure.state for measure in desk.case.measures] == ["suspended"]
     assert desk.refused("commit", **SIGNED) == "wrong-state"
     assert desk.refused("deliver", **AID) == "not-yet"
-    assert desk.refused("close", code="helped") == "not-yet"  # suspended help is no help
+    assert desk.refused("close", code="helped") == "wrong-state"  # suspended help is no help
+
+
+def test_after_a_breach_somebody_has_to_decide_anew_and_it_escalates_until_somebody_does() -> None:
+    for level, visits, state in (("red", 0, "acknowledged"), ("red", 1, "visited"), ("blue", 2, "assessed")):
+        desk = Desk()
+        desk.warn(1, "raised", level)
+        desk.send("acknowledge")
+        if visits:
+            desk.send("visit", outcome="met")
+        if visits > 1:
+            desk.send("assess", level="severe")
+        desk.send("commit", **SIGNED)
+        desk.send("deliver", **AID)
+        desk.told()
+        event = desk.send("commit", STREET, step="break", reason="income was concealed")
+        assert (event.type, event.before, event.after) == ("commitment.broken", "assisted", state)
+        running = {clock.kind for clock in desk.case.clocks if clock.is_running}
+        assert running == {"acknowledge", "help", "assess" if level == "blue" else "visit"}
+        assert desk.told()[:2] == ["escalated street", "reopened"]
+        desk.later(60 * DAY)
+        tiers = {(one.data["clock"], one.data["tier"]) for one in desk.events if one.type == "escalated"}
+        assert {("help", "street"), ("help", "district"), ("acknowledge", "district")} <= tiers
+
+
+def test_after_a_breach_a_case_is_worked_and_closed_like_any_other() -> None:
+    desk = helped()
+    desk.send("visit", outcome="met")
+    desk.send("commit", STREET, step="break", reason="income was concealed")
+    assert desk.send("acknowledge").type == "acknowledged"
+    desk.send("visit", outcome="met")
+    desk.send("assess", level="light")
+    assert desk.send("close", code="no-need").after == "closed"
     assert desk.later(100 * DAY) == []
+
+
+def test_other_help_that_stands_lets_a_case_stay_assisted_after_a_breach() -> None:
+    desk = helped()
+    desk.send("visit", outcome="met")
+    desk.send("propose", measure="care-visits")
+    desk.send("assess", level="severe")
+    desk.send("propose", measure="care-visits")
+    desk.send("approve", STREET, measure="care-visits")
+    assert desk.send("deliver", measure="care-visits").type == "delivered"
+    event = desk.send("commit", STREET, step="break", reason="income was concealed")
+    assert event.after == "assisted"
+    assert "help" not in {clock.kind for clock in desk.case.clocks if clock.is_running}
+    assert desk.send("close", code="helped").after == "closed"
+
+
+def test_a_breach_takes_back_from_the_score_what_was_given_under_the_commitment() -> None:
+    desk = helped()
+    desk.send("deliver", measure="dibao", amount_yuan=900, under_commitment=True)
+    given = [json.loads(one.body) for one in desk.feedback]
+    assert [one["type"] for one in given] == ["benefit.temporary-aid.granted", "benefit.dibao.granted"]
+    desk.feedback.clear()
+    desk.until("2026-04-30T00:00")
+    assert desk.case.commitment.state == "broken"  # type: ignore[union-attr]
+    taken_back = [json.loads(one.body) for one in desk.feedback]
+    assert [one["type"] for one in taken_back] == ["fact.retracted"] * 2
+    assert [one["supersedes"] for one in taken_back] == [one["id"] for one in given]
+    assert [one["subject"] for one in taken_back] == [f"household/{HOME}"] * 2
+    for one in desk.feedback:
+        read = Decoder(CATALOG).record(one.topic, one.body, [], desk.at // 1000)
+        assert read.type == "fact.retracted"
+    desk.feedback.clear()
+    desk.later(100 * DAY)
+    assert desk.feedback == []
+
+
+def test_what_was_signed_and_never_helped_lapses_and_bars_nobody() -> None:
+    desk = signed()
+    desk.send("visit", outcome="met")
+    desk.later(60 * DAY)
+    assert desk.events[-1].type == "commitment.waived"
+    assert desk.case.commitment.state == "waived"  # type: ignore[union-attr]
+    assert desk.home.barred == 0
+    tiers = {one.data["tier"] for one in desk.events if one.data.get("clock") == "help"}
+    assert tiers == {"community", "street", "district"}  # that help is late was told all the same
+    assert desk.send("commit", **SIGNED).type == "commitment.signed"
 
 
 def test_a_household_that_broke_one_is_barred_for_a_time_in_its_next_case() -> None:
@@ -103,7 +184,7 @@ def test_a_household_that_broke_one_is_barred_for_a_time_in_its_next_case() -> N
     assert desk.refused("commit", ANNA, step="break", reason="untrue") == "forbidden"
     assert desk.refused("commit", STREET, step="break") == "bad-data"
     desk.send("commit", STREET, step="break", reason="income was concealed")
-    assert desk.told() == ["escalated street"]
+    assert desk.told()[:2] == ["escalated street", "reopened"]
     desk.send("close", code="moved-away")
     desk.at += 30 * DAY
     desk.warn(2, "raised", "red")
