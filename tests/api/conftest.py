@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from tests.api.town import DISTRICT, HERE, Client, Town
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     town = Town(tmp_path_factory.mktemp("town"))
     try:
@@ -25,25 +25,25 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         town.down()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def here(town: Town) -> Client:
     """An officer of one community."""
     return Client(town, town.token("anna", "community", HERE))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def desk(town: Town) -> Client:
     """The district's desk."""
     return Client(town, town.token("desk", "district", DISTRICT))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def auditor(town: Town) -> Client:
     """An auditor of the district."""
     return Client(town, town.token("audit", "auditor", DISTRICT))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """A certificate of 127.0.0.1 that vouches for itself, and its key: two files."""
     folder = tmp_path_factory.mktemp("tls")

@@ -11,7 +11,7 @@ from deploy.local import free_ports
 from tests.bad_input.running import Program, settings_file
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     folder = tmp_path_factory.mktemp("program")
     kafka, controller, valkey, intake, person, household = free_ports(6)

@@ -19,7 +19,7 @@ KAFKA_OPTIONS = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def own_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Kafka and Valkey that a test may kill; every test leaves them running."""
     kafka_port, controller_port, valkey_port = free_ports(3)

@@ -1,0 +1,1 @@
+"""A package, so that its stack is stopped behind its last test."""
