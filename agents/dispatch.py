@@ -252,7 +252,15 @@ class DispatchStage(Stage):
 
 def routes_key(lane: Lane) -> str:
     """The key of the state that holds the routes of a lane, if its log has any."""
-    return _key(lane.marks[ROUTES_KEY][0])
+    return key_of_routes(lane.marks[ROUTES_KEY])
+
+
+def key_of_routes(mark: tuple[int, int]) -> str:
+    """The key of the state that holds the routes which a partition's mark names (``ROUTES_KEY``).
+
+    Those before stand beside it (:meth:`DispatchStage._follow`).
+    """
+    return _key(mark[0])
 
 
 def counts_of(state: State) -> Counter[str]:

@@ -12,10 +12,11 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from agents.dispatch import key_of_routes
 from agents.flow import Flow
 from agents.ledger import Ledger
 from casework.alerts.alert import DISTRICT_DIGITS, NO_DISTRICT
-from casework.alerts.inputs import decode_held, decode_record, encode_silence, is_district
+from casework.alerts.inputs import ROUTES_KEY, decode_held, decode_record, encode_silence, is_district
 from casework.alerts.intents import Silenced
 from casework.alerts.routes import Routes
 from casework.alerts.silences import Silence, check_silence
@@ -63,8 +64,8 @@ class Silences:
         self._flow = Flow(self._kafka, ledger)
         self._partitions = 0
         self._states: dict[str, State] = {}
-        self.routes: list[bytes] = []
-        """The routes that hold by the log, as files."""
+        self.routes: dict[int, bytes] = {}
+        """The routes that hold by the log, as files: partition -> text, of those that have any."""
         self.clock = settings.clock
         """As the data was made; with ``log`` whoever appends says what time it is."""
 
@@ -89,13 +90,36 @@ class Silences:
 
     async def look(self) -> None:
         """Read the states of all districts anew."""
-        self._states, self.routes = {}, []
+        self._states, self.routes = {}, {}
         for number in range(self._partitions):
             async for key, raw in self._ledger.scan(_STAGE, ALERTS, number):
                 if is_district(key):
                     self._states[key] = decode(raw)
-                elif (text := decode_held(raw).text.encode()) not in self.routes:
-                    self.routes.append(text)
+            text = await self._routes_in_force(number)
+            if text is not None:
+                self.routes[number] = text
+
+    async def _routes_in_force(self, partition: int) -> bytes | None:
+        """Those that the mark names: the ones before are kept beside them."""
+        mark = None
+        while (now := (await self._ledger.marks(_STAGE, ALERTS, partition)).get(ROUTES_KEY)) != mark:
+            mark = now
+            if mark is not None:
+                (raw,) = await self._ledger.read(_STAGE, ALERTS, partition, [key_of_routes(mark)])
+                if raw is not None:
+                    return decode_held(raw).text.encode()
+        return None  # as dispatch has it: the worker's own hold
+
+    def routes_for(self, community: str) -> bytes | None:
+        """The routes that hold by the log where a community's alerts are decided; None if it has none.
+
+        Args:
+            community: a code of 6 digits or more; empty: the first that the log has.
+        """
+        if not community:
+            return self.routes[min(self.routes)] if self.routes else None
+        key = community[:DISTRICT_DIGITS].encode()
+        return self.routes.get(partition_of(key, self._partitions))
 
     def now(self) -> int:
         """What time it is, in microseconds since 1970: the wall clock, or a district's newest instant."""

@@ -128,8 +128,7 @@ def add(
 
     async def made() -> tuple[Standing, int, dt.tzinfo]:
         async with Silences.open(settings) as found:
-            routes = _routes(settings, policy, found.routes)
-            zone = routes[0].zone if routes else ZoneInfo(policy.timezone)
+            routes, zone = _routes(settings, policy, found, community)
             now = _now(found, at, zone)
             begins = now if starts is None else instant_of(starts, zone, "--starts")
             wanted = check_silence(
@@ -179,8 +178,7 @@ def list_(everything: bool, at: str | None, as_json: bool) -> None:
 
     async def read() -> tuple[list[Standing], int, dt.tzinfo]:
         async with Silences.open(settings) as found:
-            routes = _routes(settings, policy, found.routes)
-            zone = routes[0].zone if routes else ZoneInfo(policy.timezone)
+            _, zone = _routes(settings, policy, found)
             now = found.now() if at is None else _now(found, at, zone)
             some = [one for one in found.standing() if everything or one.when(now) != "ended"]
             return [*(await found.ended() if everything else ()), *some], now, zone
@@ -225,8 +223,8 @@ def end(id: str, at: str | None, timeout: float, as_json: bool) -> None:
     async def ended() -> tuple[Standing, int]:
         async with Silences.open(settings) as found:
             one = found.one(id)
-            routes = _routes(settings, policy, found.routes)
-            now = _now(found, at, routes[0].zone if routes else ZoneInfo(policy.timezone))
+            _, zone = _routes(settings, policy, found, one.silence.community)
+            now = _now(found, at, zone)
             if one.silence.ends <= now:
                 raise InputError(f"the silence `{id}` has ended already")
             of = [one.silence.household] if one.silence.household else []
@@ -289,16 +287,25 @@ def _check_same(stands: Silence, wanted: Silence) -> None:
         )
 
 
-def _routes(settings: Settings, policy: Policy, texts: Sequence[bytes]) -> list[Routes]:
-    """The routes that hold by the log, and of the settings; any that do not fit the policy are left out."""
-    sources: list[tuple[str | Path, bytes | None]] = [("routes in the log", text) for text in texts]
+def _routes(
+    settings: Settings, policy: Policy, found: Silences, community: str = ""
+) -> tuple[list[Routes], dt.tzinfo]:
+    """The routes that hold by the log and those of the settings, and the time zone of a community's.
+
+    Any that do not fit the policy are left out: there the settings' own hold, as for dispatch.
+    """
+    sources: list[tuple[str | Path, bytes | None]] = [
+        ("routes in the log", text) for text in dict.fromkeys(found.routes.values())
+    ]
     if settings.routes is not None:
         sources.append((settings.routes, None))
-    found: list[Routes] = []
+    read: dict[bytes | None, Routes] = {}
     for source, text in sources:
         with suppress(FileFaults):
-            found.append(read_routes(source, policy, text))
-    return found
+            read[text] = read_routes(source, policy, text)
+    own = read.get(None)
+    held = read.get(found.routes_for(community), own)
+    return list(read.values()), ZoneInfo(policy.timezone) if held is None else held.zone
 
 
 def _now(found: Silences, at: str | None, zone: dt.tzinfo) -> int:

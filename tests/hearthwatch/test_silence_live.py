@@ -26,6 +26,7 @@ from hearthwatch.connections import kafka_arguments, kafka_connection, local_sta
 from hearthwatch.running import open_ledger, prepare
 from hearthwatch.setting_sources import variable_of
 from hearthwatch.settings import Settings, load_settings
+from hearthwatch.silences import Silences
 from hearthwatch.worker_config import catalog_and_policy
 from streams import kafka_clients
 from streams.records import ALERTS
@@ -118,6 +119,17 @@ class District:
                 await ledger.close()
 
         asyncio.run(ticks())
+
+    def until_routes(self, text: bytes) -> None:
+        """Until every partition goes by routes with a text."""
+
+        async def hold() -> bool:
+            async with Silences.open(self.settings) as found:
+                return len(found.routes) == 2 and all(text in one for one in found.routes.values())
+
+        until = time.monotonic() + DEADLINE_SECONDS
+        while not asyncio.run(hold()):
+            assert time.monotonic() < until, text
 
     def told(self) -> set[str]:
         """Households in what was sent."""
@@ -284,9 +296,20 @@ def test_without_dispatch_it_stands_in_the_log_and_says_so(tmp_path: Path) -> No
         assert found.on_record() == [("silence", "sent", "v"), ("silence", "unanswered", "v")]
         found.say(alert("W1"))
         with found.dispatch():
-            found.plain(*add)  # once more does no harm, and waits for it
+            found.plain(*add, "--timeout", "60")  # once more does no harm, and waits for it
             found.settle()
             assert found.told() == set()
             assert [(one["id"], one["holds"]) for one in found.plain("list")] == [("v", 1)]
+            found.until_routes(b"timezone: Asia/Shanghai")
+        # Those of before are kept beside what holds now, and say nothing any more.
+        routes = found.settings.routes
+        assert routes is not None
+        routes.write_text(routes.read_text("utf-8").replace("Asia/Shanghai", "Asia/Urumqi"), "utf-8")
+        with found.dispatch():
+            found.until_routes(b"timezone: Asia/Urumqi")
+        routes.write_text(routes.read_text("utf-8").replace("Asia/Urumqi", "Asia/Tokyo"), "utf-8")
+        status, out, err = found("list")
+        assert (status, err) == (0, "")
+        assert "Asia/Urumqi" in out
     finally:
         local_stack(found.settings).down()
