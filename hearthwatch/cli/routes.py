@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import os
 import textwrap
+from collections.abc import Sized
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,8 +65,8 @@ def check(context: click.Context, file: Path, secrets: bool, as_json: bool) -> N
         click.echo(json.dumps(summary, ensure_ascii=False, indent=2))
     else:
         click.echo(
-            f"{file}: good. Routes {read.id}, version {read.version}: {len(read.teams)} teams, "
-            f"{len(read.members)} members, {len(read.channels)} channels."
+            f"{file}: good. Routes {read.id}, version {read.version}: {_count(read.teams, 'team')}, "
+            f"{_count(read.members, 'member')}, {_count(read.channels, 'channel')}."
         )
         _say_missing(lacks)
     if lacks:
@@ -154,6 +155,10 @@ def _told(team: dict[str, Any]) -> str:
     if team["shared"]:
         parts.append(f"all in {', '.join(team['shared'])}")
     return "; ".join(parts) or "nobody is on call then"
+
+
+def _count(things: Sized, what: str) -> str:
+    return f"{len(things)} {what}{'s' if len(things) != 1 else ''}"
 
 
 def _say_missing(lacks: list[str]) -> None:
