@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,11 +13,14 @@ from casework.cases.case import MOST_MEASURES, MOST_VISITS, Assessment, Case, Me
 from casework.cases.case_events import CaseEvent, Reason
 from casework.cases.commands import Command, read_data
 from casework.cases.scopes import is_in
-from casework.cases.transitions import Row, may_ever, of_breach, reached, rows_of
+from casework.cases.transitions import SUPERVISORS, Row, may_ever, of_breach, reached, rows_of
 from casework.cases.warned import close
 from casework.cases.work import Work
+from streams.catalog import SUBJECT_ID
 
 Refusal = tuple[Reason, str]
+
+_CASE: Final = re.compile(f"(~?{SUBJECT_ID})-[1-9][0-9]{{0,17}}")
 
 
 def take(work: Work, command: Command) -> None:
@@ -113,7 +117,7 @@ def _kind(case: Case, data: msgspec.Struct) -> str:
         case commands.Close():
             return data.code
         case commands.Reopen():
-            return reached(case)
+            return "helped" if case.is_helped else reached(case)
         case _:
             return ""
 
@@ -139,7 +143,7 @@ def _refusal_of_content(work: Work, command: Command, case: Case, data: msgspec.
             if measure is not None and measure.by == command.actor.id:
                 return "own-proposal", "whoever proposed a measure does not approve it"
         case commands.Close():
-            return _refusal_of_close(case, data)
+            return _refusal_of_close(work, case, data, command.actor)
         case commands.Reopen():
             if case.closed is None or work.at >= book.due(case.closed, book.reopen_within).instant:
                 return "too-late", "the case was closed too long ago: a new warning opens another"
@@ -153,13 +157,26 @@ def _refusal_of_content(work: Work, command: Command, case: Case, data: msgspec.
     return None
 
 
-def _refusal_of_close(case: Case, data: commands.Close) -> Refusal | None:
+def _refusal_of_close(work: Work, case: Case, data: commands.Close, actor: commands.Actor) -> Refusal | None:
     if (data.source is not None) != (data.code == "data-wrong"):
         return "bad-data", "$.data.source: it goes with `data-wrong`, and says which source was wrong"
     if (data.duplicate_of is not None) != (data.code == "duplicate"):
         return "bad-data", "$.data.duplicate_of: it goes with `duplicate`, and names the other case"
+    if data.duplicate_of is None:
+        return None
     if data.duplicate_of == case.id:
         return "bad-data", "$.data.duplicate_of: expected another case than this one"
+    other = _CASE.fullmatch(data.duplicate_of)
+    if other is None:
+        return "bad-data", "$.data.duplicate_of: expected the id of a case, `<household>-<n>`"
+    home = work.home
+    known = {past.id for past in home.past} | ({home.last.id} if home.last is not None else set())
+    if other[1] == home.id and data.duplicate_of not in known:
+        return "bad-data", "$.data.duplicate_of: the household has had no such case"
+    # Whoever should go there does not put it away alone; another household's cases are not known here.
+    is_highest = work.book.rank(case.level) >= len(work.book.levels)
+    if is_highest and not case.was_visited and actor.role not in SUPERVISORS:
+        return "forbidden", "a case of the highest level that was not visited is for the street to close so"
     return None
 
 

@@ -76,6 +76,10 @@ def _is_met(home: Household, case: Case, data: msgspec.Struct) -> bool:
     return case.was_met
 
 
+def _is_met_only(home: Household, case: Case, data: msgspec.Struct) -> bool:
+    return case.was_met and not case.is_helped
+
+
 def _is_assessed(home: Household, case: Case, data: msgspec.Struct) -> bool:
     return case.assessment is not None
 
@@ -138,6 +142,7 @@ def of_breach(case: Case, when: str) -> str:
 
 UNANSWERED: Final = Need("an alert of it waits for an answer", _clock_runs)
 MET: Final = Need("a visit met the household", _is_met)
+MET_ONLY: Final = Need("a visit met the household, and no help stands", _is_met_only)
 ASSESSED: Final = Need("it was assessed", _is_assessed)
 VISITED: Final = Need("it was visited", _is_visited)
 ALONE: Final = Need("the household has no other open case", _is_alone)
@@ -197,11 +202,12 @@ def _rows() -> Iterator[Row]:
     yield from _back("commit", "break", "commitment.broken", supervisors)
     yield Row("close", "helped", ("assisted",), "closed", "closed", officers, SETTLED)
     for code in ("helped-already", "no-need"):
-        yield Row("close", code, ("visited", "assessed"), "closed", "closed", officers, MET)
+        yield Row("close", code, ("visited", "assessed"), "closed", "closed", officers, MET_ONLY)
     yield Row("close", "refused", SEEN, "closed", "closed", officers)
     for code in ("moved-away", "deceased", "data-wrong"):
         yield Row("close", code, TAKEN, "closed", "closed", officers)
     yield Row("close", "duplicate", OPEN, "closed", "closed", officers)
+    yield Row("reopen", "helped", ("closed",), "assisted", "reopened", officers, ALONE)
     for reached, state in _REACHED.items():
         yield Row("reopen", reached, ("closed",), state, "reopened", officers, ALONE)
 

@@ -122,6 +122,10 @@ def test_a_measure_goes_its_way_and_nobody_approves_their_own() -> None:
         (visited, {"code": "duplicate"}, "bad-data"),
         (visited, {"code": "duplicate", "duplicate_of": "H1-1"}, "bad-data"),
         (visited, {"code": "duplicate", "duplicate_of": "H7-2"}, None),
+        (visited, {"code": "duplicate", "duplicate_of": "~p7-2"}, None),
+        (visited, {"code": "duplicate", "duplicate_of": "H1-7"}, "bad-data"),
+        (visited, {"code": "duplicate", "duplicate_of": "H7"}, "bad-data"),
+        (visited, {"code": "duplicate", "duplicate_of": "the Zhous-1"}, "bad-data"),
         (visited, {"code": "bored"}, "bad-data"),
     ],
 )
@@ -135,6 +139,38 @@ def test_close_codes(desk: object, data: dict[str, str], reason: str | None) -> 
     assert at_work.case.code == data["code"]
     assert at_work.home.next_due is None
     assert at_work.home.past[-1].id == "H1-1"
+
+
+def test_a_duplicate_of_the_same_household_names_a_case_that_there_was() -> None:
+    desk = visited()
+    desk.send("close", code="refused")
+    desk.warn(2)
+    assert desk.refused("close", code="duplicate", duplicate_of="H1-3") == "bad-data"
+    assert desk.send("close", code="duplicate", duplicate_of="H1-1").after == "closed"
+
+
+def test_nobody_puts_away_an_unvisited_case_of_the_highest_level_alone() -> None:
+    desk = Desk()
+    desk.warn(1, "raised", "red")
+    assert desk.refused("close", code="duplicate", duplicate_of="H7-2") == "forbidden"
+    desk.send("visit", outcome="absent")
+    assert desk.refused("close", code="duplicate", duplicate_of="H7-2") == "forbidden"
+    assert desk.send("close", STREET, code="duplicate", duplicate_of="H7-2").after == "closed"
+    seen = Desk()
+    seen.warn(1, "raised", "red")
+    seen.send("visit", outcome="met")
+    assert seen.send("close", code="duplicate", duplicate_of="H7-2").after == "closed"
+
+
+def test_a_helped_case_that_goes_on_was_helped_and_not_without_need() -> None:
+    desk = assisted()
+    desk.send("close", code="helped")
+    assert desk.send("reopen", STREET, reason="the roof leaks again").after == "assisted"
+    assert desk.case.clock("help").is_running  # type: ignore[union-attr]
+    for code in ("no-need", "helped-already"):
+        assert desk.refused("close", code=code) == "wrong-state"
+    assert desk.send("propose", measure="charity").type == "proposed"
+    assert desk.send("close", code="helped").after == "closed"
 
 
 def test_a_closed_case_goes_on_where_it_stood() -> None:

@@ -124,6 +124,21 @@ def test_a_move_into_another_district_ends_the_alerts_of_the_first() -> None:
     ]
 
 
+def test_a_household_that_moved_while_at_no_level_is_handed_over_by_its_next_warning() -> None:
+    for kind, level in (("raised", "blue"), ("raised", "orange")):
+        desk = Desk()
+        desk.warn(1)
+        desk.send("acknowledge")
+        desk.warn(2, "cleared", None)  # and then it moves: there is no warning of that
+        assert (desk.home.case is not None, desk.case.community) == (True, COMMUNITY)
+        desk.told()
+        first, second = desk.warn(3, kind, level, community=OTHER)
+        assert (first.type, first.data["from"], first.data["to"]) == ("moved", COMMUNITY, OTHER)
+        assert second.type == "upgraded"
+        assert (desk.case.community, desk.case.officer) == (OTHER, None)
+        assert desk.told()[:2] == ["moved-out", "moved-in"]
+
+
 def test_a_household_that_moved_with_a_higher_level_is_handed_over_first() -> None:
     desk = opened()
     events = desk.warn(2, "upgraded", "red", community=OTHER)
