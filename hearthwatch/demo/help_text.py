@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from casework.alerts.content import kind_text
 from casework.cases.book import Book
+from casework.cases.code_words import code_text
 from casework.stories.acts import Act
 from casework.stories.judged import day_of, household_of
 from hearthwatch.demo.helping import Did, Helped, Message
@@ -61,16 +62,6 @@ _DONE: Final[dict[Language, dict[str, str]]] = {
         "refused": "拒绝",
         "moved-away": "已迁出",
     },
-}
-_CODES_ZH: Final = {
-    "helped": "已帮扶",
-    "helped-already": "已有救助",
-    "no-need": "无需求",
-    "refused": "拒绝",
-    "moved-away": "已迁出",
-    "deceased": "死亡",
-    "data-wrong": "数据有误",
-    "duplicate": "重复",
 }
 
 
@@ -151,7 +142,7 @@ class HelpText:
         """A close code in a word."""
         if code is None:
             return self._words["open"]
-        return _CODES_ZH.get(code, code) if self._language == "zh" else code
+        return code_text(code, self._language)
 
     def family(self, helped: Helped) -> str:
         """What became of a family: warned, visited, helped with what, closed."""
