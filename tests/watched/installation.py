@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -240,6 +243,26 @@ def family(name: str) -> list[dict[str, Any]]:
         event("insurance.bill.settled", person, "medical-insurance", self_paid_yuan=28471, total_yuan=70100,
               inpatient=True, scheme="resident"),
     ]  # fmt: skip
+
+
+@contextmanager
+def going_on(live: Installation) -> Iterator[None]:
+    """Family after family falls into difficulty, until the end."""
+    over = threading.Event()
+
+    def send() -> None:
+        for number in itertools.count():
+            if over.is_set():
+                return
+            live.publish(family(f"more-{number}"))
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def careless() -> list[dict[str, Any]]:
