@@ -245,6 +245,7 @@ DATA: Final[dict[str, type[msgspec.Struct]]] = {
 """Command -> its data."""
 
 _QUOTED: Final = re.compile(r"Invalid (?:enum )?value '.*'", re.DOTALL)
+_WHERE: Final = re.compile(r" - at `\$(\.(findings|actor|data|body)|\[[0-9]+\])+`$")
 _ordered = msgspec.json.Encoder(order="deterministic").encode
 _read = msgspec.json.Decoder(Command | WarningPassed | Tick).decode
 _write = msgspec.json.Encoder().encode
@@ -277,9 +278,20 @@ def read_data(command: Command) -> msgspec.Struct | str:
     try:
         return msgspec.convert(command.data, kind, strict=True)
     except msgspec.ValidationError as error:
-        return _without_values(error)
+        known = ", ".join(field.name for field in msgspec.structs.fields(kind))
+        return _without_values(error, f"; it takes: {known}")
 
 
-def _without_values(error: Exception) -> str:
-    """An error's text; msgspec quotes only a choice that is none, and that is cut out."""
-    return _QUOTED.sub("a value that is none of the choices", str(error))[:300]
+def _without_values(error: Exception, known: str = "") -> str:
+    """An error's text without what was sent: msgspec quotes a choice that is none, and a field's name.
+
+    Args:
+        known: what there would be, for a field that is not known.
+    """
+    text = str(error)
+    if "contains unknown field" in text:  # nothing of its name: it may be anybody's
+        where = _WHERE.search(text)
+        return "expected no other fields, and found a field that is not known" + (
+            where[0] if where else known
+        )
+    return _QUOTED.sub("a value that is none of the choices", text)[:300]

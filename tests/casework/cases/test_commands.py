@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from casework.cases.commands import Actor, Command
+from casework.cases import state_format
+from casework.cases.case_events import replay
+from casework.cases.commands import Actor, Command, Unreadable, decode_record
 from tests.casework.cases.a_case import ANNA, AUDITOR, BEN, DAY, DISTRICT, HOME, HOUR, STREET, Desk
 
 
@@ -284,7 +288,7 @@ def test_the_ids_of_a_household_are_remembered_up_to_a_number_and_then_it_is_sta
         ("assess", {"level": "odd"}, "$.data.level: one of: none, light, moderate, severe"),
         ("assess", {"level": "light", "causes": ["illness", "illness"]}, "a cause stands twice"),
         ("comment", {"text": "x" * 2001}, "length <= 2000"),
-        ("acknowledge", {"colour": "red"}, "unknown field `colour`"),
+        ("acknowledge", {"colour": "red"}, "a field that is not known; it takes: note"),
         ("dance", {}, "there is no such command; one of: acknowledge, assign"),
     ],
 )
@@ -303,3 +307,38 @@ def test_the_lists_of_a_state_are_bounded() -> None:
     for _ in range(49):
         desk.send("visit", outcome="absent")
     assert desk.refused("visit", outcome="absent") == "too-many"
+
+
+def test_a_field_that_is_not_known_is_not_named_in_the_record() -> None:
+    desk = Desk()
+    desk.warn(1)
+    name = "Zhou Wei 420106199001011234"
+    finding = {"type": "income.earnings.assessed", "subject": "person/p1", name: 800}
+    for command, data in (
+        ("acknowledge", {name: 1}),
+        ("visit", {"outcome": "met", "findings": [finding]}),
+        ("acknowledge", {f"{name}` - at `$.note": 1}),
+    ):
+        assert desk.refused(command, **data) == "bad-data"
+        assert "not known" in desk.events[-1].data["message"]
+        assert b"Zhou" not in desk.events[-1].body()
+    assert "at `$.findings[0]`" in desk.events[-2].data["message"]
+    record = decode_record(json.dumps({"kind": "command", name: 1}).encode())
+    assert isinstance(record, Unreadable)
+    assert "Zhou" not in record.why
+
+
+def test_a_replay_gives_the_state_also_where_a_forgotten_refusal_was_sent_again() -> None:
+    desk = Desk()
+    desk.warn(1)
+    command = desk.command("assess", ANNA, level="severe")
+    desk.take(command)
+    for _ in range(70):
+        desk.at += HOUR
+        desk.send("comment", text="not at home")
+    again = desk.take(command)[-1]
+    assert (again.type, again.id) == ("refused", f"{command.id}-refused")
+    bodies = [event.body() for event in desk.events]
+    assert state_format.encode(replay(HOME, bodies)) == state_format.encode(desk.home)
+    twice = [*bodies, bodies[1], *bodies[-3:]]  # what a crash may leave on the topic
+    assert state_format.encode(replay(HOME, twice)) == state_format.encode(desk.home)
