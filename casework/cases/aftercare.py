@@ -66,6 +66,15 @@ def flag(home: Household, at: int, book: Book) -> bool:
     return True
 
 
+def unflag(home: Household, since: int | None = None) -> None:
+    """A warning rested on wrong data: it was no flag.
+
+    Args:
+        since: take off the flags from this instant on; None: the last one.
+    """
+    home.flags = home.flags[:-1] if since is None else [one for one in home.flags if one < since]
+
+
 def settle(home: Household, case: Case) -> None:
     """A case was closed: it is the last one now, and the household has no open one."""
     assert case.closed is not None

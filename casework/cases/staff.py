@@ -318,6 +318,8 @@ class _Doing:
         work, case = self.work, self.case
         close(work, case, data.code)
         case.source, case.duplicate_of = data.source, data.duplicate_of
+        if data.code == "data-wrong":
+            aftercare.unflag(work.home, case.opened)
         aftercare.settle(work.home, case)
         self.say(data)
 

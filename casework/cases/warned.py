@@ -29,6 +29,8 @@ def take(work: Work, passed: WarningPassed) -> None:
     case = home.case
     is_flag = kind == "raised" or (kind == "upgraded" and case is None)
     tells_supervisor = is_flag and aftercare.flag(home, work.at, work.book)
+    if kind == "withdrawn":
+        aftercare.unflag(home)
     if case is not None:
         has_moved = case.community != warning.data.community
         if has_moved:

@@ -86,6 +86,43 @@ def test_flags_that_are_long_ago_do_not_count() -> None:
     assert "supervisor street" not in desk.told()
 
 
+@pytest.mark.parametrize("wrong", ["withdrawn", "data-wrong", "withdrawn after a visit"])
+def test_a_warning_that_rested_on_wrong_data_is_no_flag(wrong: str) -> None:
+    desk = Desk()
+    for number in (1, 3, 5, 7):
+        desk.warn(number)
+        desk.send("acknowledge")
+        if wrong == "data-wrong":
+            desk.send("close", code="data-wrong", source="health")
+        else:
+            if wrong != "withdrawn":
+                desk.send("visit", outcome="met")
+            desk.warn(number + 1, "withdrawn", None)
+        desk.at += DAY
+    assert "supervisor street" not in desk.told()
+    assert desk.home.flags == []
+
+
+def test_only_the_flag_that_was_wrong_is_taken_off() -> None:
+    desk = Desk()
+    desk.warn(1)
+    desk.send("visit", outcome="refused")
+    desk.send("close", code="refused")
+    first = desk.home.flags
+    desk.at += DAY
+    desk.warn(2)
+    desk.send("acknowledge")
+    desk.send("close", code="data-wrong", source="health")
+    assert desk.home.flags == first
+    desk.at += DAY
+    desk.warn(3)
+    desk.at += DAY
+    desk.warn(4, "cleared", None)
+    desk.told()
+    desk.warn(5)
+    assert "supervisor street" in desk.told()
+
+
 def test_help_ends_the_count() -> None:
     desk = Desk()
     desk.warn(1)

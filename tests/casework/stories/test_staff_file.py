@@ -104,8 +104,10 @@ def test_a_finding_is_about_a_member_or_the_household(tmp_path: Path) -> None:
         (
             "case: acknowledged}",
             "with: {outcome: met}}",
-            "14:72: `acknowledge` does not take this: expected no other fields, and found a field that is not"
-            " known; it takes: note",
+            (
+                "14:72: `acknowledge` does not take this: expected no other fields, and found a field that"
+                " is not known; it takes: note"
+            ),
         ),
         (
             "  alerts: []",
