@@ -276,9 +276,8 @@ def test_each_command_of_the_cases_is_sent_by_one_of_the_line() -> None:
     assert isinstance(assist, click.Group)
     assert isinstance(commit, click.Group)
     assert set(assist.commands) == {"propose", "approve", "deliver"}
-    steps = {
-        row.when.partition(",")[0] for row in TABLE if row.on == "commit"
-    }  # behind it: what else has to hold
+    # Behind a comma stands what else has to hold.
+    steps = {row.when.partition(",")[0] for row in TABLE if row.on == "commit"}
     assert set(commit.commands) == steps
     sent = (names - {"list", "show", "suggest", "assist", "ack"}) | set(assist.commands) | {"acknowledge"}
     assert sent == set(DATA)
