@@ -14,7 +14,7 @@ a small number is told, more is hidden: all of the rows that share its column, t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from casework.yields.counting import CODES, RATES, Counts, Row, Yield
@@ -39,7 +39,6 @@ _TOLD_BY: Final[Mapping[str, tuple[str, ...]]] = {
     "visited": ("visited_of_warned", "need_of_visited"),
     "need": ("need_of_visited", "helped_of_need", "need_of_warned"),
     "helped": ("helped_of_need", "codes"),
-    "code:duplicate": RATES,  # a share leaves them out
 }
 """A column that is hidden -> the shares and codes of its row that could tell it."""
 
@@ -68,6 +67,7 @@ class Hidden:
         self.total = frozenset(total)
         self.withheld: set[str] = set()
         self._rows: dict[str, dict[str, frozenset[str]]] = {}
+        self._own: dict[str, Rows] = {}
 
     @property
     def is_bare(self) -> bool:
@@ -78,9 +78,17 @@ class Hidden:
         """The columns of a row that are hidden."""
         return self._rows.get(dimension, {}).get(id, frozenset())
 
-    def put(self, dimension: str, rows: Mapping[str, Collection[str]]) -> None:
-        """Hide columns of rows, and what would tell them."""
-        self._rows[dimension] = {id: _with_what_tells(columns) for id, columns in rows.items()}
+    def own(self, dimension: str, id: str) -> set[str]:
+        """Those of them that are not hidden only for what they would tell of the row."""
+        return self._own.get(dimension, {}).get(id, set())
+
+    def put(self, dimension: str, rows: Rows, larger: Iterable[Hidden] = ()) -> None:
+        """Hide columns of rows, what would tell them, and what is hidden of the total or in larger tables."""
+        self._own[dimension] = rows
+        self._rows[dimension] = {
+            id: _with_what_tells(gone).union(self.total, *(one.row(dimension, id) for one in larger))
+            for id, gone in rows.items()
+        }
 
     def hide_more(self, told: Collection[Cell]) -> None:
         """Hide what tells some numbers of rows.
@@ -144,10 +152,11 @@ def hidden_in_part(found: Yield, community: str, around: Sequence[Yield]) -> Hid
     place = "street" if len(community) == STREET_DIGITS else "community"
     values = _of(found.total)
     small = [column for column in COLUMNS if is_small(values[column])]
-    gone = Hidden(_with_what_tells({*_union(larger, place, community)}.union(*map(_linked, small))))
+    total: set[str] = set().union(*(one.own(place, community) for one in larger), *map(_linked, small))
+    gone = Hidden(_with_what_tells(total).union(*(one.row(place, community) for one in larger)))
     tables = {dimension: _values(rows) for dimension, rows in found.by.items()}
     for dimension, table in tables.items():
-        rows: Rows = {id: {*gone.total, *_union(larger, dimension, id)} for id in table}
+        rows: Rows = {id: total.union(*(one.own(dimension, id) for one in larger)) for id in table}
         for column in COLUMNS:
             counts = _column(table, column)
             ids = hidden_rows(counts)
@@ -156,7 +165,7 @@ def hidden_in_part(found: Yield, community: str, around: Sequence[Yield]) -> Hid
             is_certain = ids == counts.keys() and is_told(counts, ids) and column not in gone.total
             if column in COUNTS and dimension != "indicator" and is_certain:
                 gone.withheld.add(dimension)
-        gone.put(dimension, rows)
+        gone.put(dimension, rows, larger)
     tables |= {"": {"": values}}
     while not is_small(found.total.warned) and (told := _told(tables, gone)):
         if any(not cell[0] for cell in told):
@@ -168,11 +177,6 @@ def hidden_in_part(found: Yield, community: str, around: Sequence[Yield]) -> Hid
     bare = Hidden(_ALL)
     bare.withheld = set(found.by)
     return bare
-
-
-def _union(tables: Iterable[Hidden], dimension: str, id: str) -> Iterator[str]:
-    for one in tables:
-        yield from one.row(dimension, id)
 
 
 def _told(tables: Mapping[str, Mapping[str, Mapping[str, int]]], gone: Hidden) -> set[Cell]:
@@ -227,6 +231,8 @@ def _linked(column: str) -> frozenset[str]:
 def _with_what_tells(columns: Collection[str]) -> frozenset[str]:
     """Columns of a row that are hidden, with the shares and codes from which they could be worked out."""
     found = set(columns)
+    if "code:duplicate" in found:  # shares leave them out, and of what is decided they are the rest
+        found |= {"waiting", "decided"}
     blocks = {block for column in columns for block in _TOLD_BY.get(column, ())}
     # Both numbers of a share stand together; and a share, the cases and the codes tell each other.
     blocks |= {name for name in RATES if f"{name}.hits" in found or f"{name}.of" in found}

@@ -214,7 +214,7 @@ DRAWN = st.lists(
 
 
 @given(DRAWN, st.sampled_from(["", DISTRICT, STREET, COMMUNITY]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_no_sum_tells_what_a_yield_hides(
     drawn: list[tuple[int, int, int, int, int, int]], community: str
 ) -> None:
@@ -223,7 +223,7 @@ def test_no_sum_tells_what_a_yield_hides(
 
 
 @given(DRAWN)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_part_shows_nothing_that_the_district_hides_of_it(
     drawn: list[tuple[int, int, int, int, int, int]],
 ) -> None:
