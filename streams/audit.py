@@ -33,11 +33,13 @@ class Who(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         id: the person's or program's id.
         role: as the interface knows it.
         token: the id of the token that was shown, never the token; "" on a command line.
+        communities: whose cases they may see; none of those who see no household, and on a command line.
     """
 
     id: str
     role: str
     token: str = ""
+    communities: tuple[str, ...] = ()
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

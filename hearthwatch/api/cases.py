@@ -52,11 +52,13 @@ class CommandAnswered(msgspec.Struct, frozen=True):
     Attributes:
         command: its id.
         is_done: false where it was taken but not answered yet.
+        is_repeated: whether it had been done before, under the same id.
         event: the CloudEvent of ``case.events`` that answers it.
     """
 
     command: str
     is_done: bool
+    is_repeated: bool
     event: dict[str, Any] | None
 
 
@@ -236,20 +238,21 @@ async def command(
         answer = await services.desk.send(sent, timeout=ANSWER_SECONDS)
     except PublishTimeoutError:
         await note("unanswered")
-        return Response(CommandAnswered(sent.id, False, None), status_code=202)
+        return Response(CommandAnswered(sent.id, False, False, None), status_code=202)
     if answer.reason is not None:
         await note(answer.reason)
         raise RefusedError(
             answer.reason, f"{answer.message}{_FIXES.get(answer.reason, '')}", version=answer.version
         )
     await note("repeated" if answer.is_repeated else "done")
-    return Response(CommandAnswered(sent.id, True, answer.event), status_code=200)
+    return Response(CommandAnswered(sent.id, True, answer.is_repeated, answer.event), status_code=200)
 
 
 _FIXES: Final = {
     "stale": ": look at the case, and decide again with its `version` as `seen_version`",
     "wrong-state": ": `GET` the case for its state; docs/reference/cases.md has the table of transitions",
     "id-taken": "",
+    "repeated-refusal": ": choose a new id if it is to be tried again",
     "bad-data": ": docs/reference/cases.md has what each command takes",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -15,7 +16,7 @@ from hearthwatch.api.problems import answers
 from hearthwatch.api.services import Behind, Services
 from hearthwatch.audit_log import is_wanted, latest
 from hearthwatch.connections import kafka_connection
-from streams.audit import AuditRecord
+from streams.audit import AuditRecord, Who
 from streams.policies_topic import read_activations
 
 #: How far back a request looks: reading them takes a second. `hearthwatch audit list` reads all.
@@ -81,11 +82,13 @@ async def audit(
     kind: Literal["read", "change"] | None = None,
     limit: Limit = 100,
 ) -> AuditPage:
-    """Who read or changed what, the latest first, among the latest 100,000 records."""
+    """Who of the caller's communities read or changed what, the latest first, of the last 100,000 records."""
     found: list[Audited] = []
     everything = await asyncio.to_thread(latest, kafka_connection(services.settings), _MOST_LOOKED_AT)
     for one in reversed(everything):
         if one.record is None or one.record.entry.kind == "opened":
+            continue
+        if not is_overseen(one.record.entry.who, request.user.communities):
             continue
         if is_wanted(one, household=household, case=case, actor=actor, kind=kind):
             found.append(Audited(one.offset, one.timestamp_ms, one.record))
@@ -96,6 +99,17 @@ async def audit(
         request, "read", "audit", rows=len(found), query={name: text for name, text in query.items() if text}
     )
     return AuditPage(found)
+
+
+def is_overseen(who: Who | None, scope: Sequence[str]) -> bool:
+    """Whether an auditor of a scope sees what somebody did.
+
+    Those who see more than the scope are a wider auditor's, or else their records would name households of
+    elsewhere; so are those with no communities (the command line, policy staff), which the district's sees.
+    """
+    if who is None or not who.communities:
+        return any(len(code) == 6 for code in scope)
+    return all(any(code.startswith(mine) for mine in scope) for code in who.communities)
 
 
 def _rules(services: Services) -> RulesInForce:

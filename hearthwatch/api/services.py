@@ -92,7 +92,7 @@ def _purpose(header: str) -> str:
 
 def who_of(token: Token) -> Who:
     """Whose token it is, as the audit log has it."""
-    return Who(token.name, token.role, token.id)
+    return Who(token.name, token.role, token.id, tuple(token.communities))
 
 
 @asynccontextmanager

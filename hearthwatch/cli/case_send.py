@@ -193,21 +193,15 @@ async def _sent(settings: Settings, draft: Command, seen: int | None) -> tuple[A
 
 
 def _answered(command: Command, answer: Answer) -> Answered:
-    first = str(answer.event["data"]["details"].get("answer", ""))
-    was_refused = answer.is_repeated and first == f"{command.id}-refused"
-    reason: str | None = "repeated-refusal" if was_refused else answer.reason
-    message = (
-        "it was refused when it was sent first, and is not tried again" if was_refused else answer.message
-    )
     return Answered(
         command=command.id,
         case=command.case,
         seen_version=command.seen_version,
-        is_done=reason is None,
+        is_done=answer.reason is None,
         is_repeated=answer.is_repeated,
-        reason=reason,
-        message=message,
-        fix="" if reason is None else fix_of(reason, message, command),
+        reason=answer.reason,
+        message=answer.message,
+        fix="" if answer.reason is None else fix_of(answer.reason, answer.message, command),
         version=None if answer.is_repeated else answer.version,
         event=answer.event,
     )

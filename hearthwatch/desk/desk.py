@@ -22,6 +22,7 @@ from casework.cases.commands import Command, encode_record
 from casework.cases.scopes import has_district
 from hearthwatch.connections import kafka_arguments, kafka_connection
 from hearthwatch.desk.following import Answers, Following, read_alert_event, read_event
+from hearthwatch.desk.log_time import newest_instant
 from hearthwatch.desk.views import (
     Answer,
     CaseLine,
@@ -64,7 +65,7 @@ _MARGIN_MS: Final = 600_000
 class Desk:
     """Open it with :meth:`open`; one desk serves many at once.
 
-    Times are by the wall clock: with ``clock: log`` what is overdue is so by the clock of today.
+    What is overdue is so by the wall clock, and with ``clock: log`` by the newest record of the log of cases.
     """
 
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
@@ -99,6 +100,19 @@ class Desk:
             self._counts[topic] = len(await self._flow.partitions([topic]))
 
     # -- reading ---------------------------------------------------------------------------------------
+    async def now(self) -> int:
+        """What time it is for deadlines, in microseconds since 1970.
+
+        Raises:
+            TransportError: no broker answers (``clock: log``).
+        """
+        if self._settings.clock == "log":
+            connection = kafka_connection(self._settings)
+            newest = await asyncio.to_thread(newest_instant, connection, CASE_COMMANDS)
+            if newest is not None:
+                return newest
+        return int(time.time() * 1_000_000)
+
     async def cases(
         self,
         scope: Sequence[str] | None,
@@ -121,8 +135,9 @@ class Desk:
         """
         found: list[CaseLine] = []
         last = None
+        now = await self.now()
         async for member in self._members(scope, after):
-            line = line_of(entry_of(member), _now())
+            line = line_of(entry_of(member), now)
             if (
                 (level is not None and line.level != level)
                 or (state is not None and line.state != state)
@@ -141,7 +156,7 @@ class Desk:
         Args:
             scope: as of :meth:`cases`; None for all.
         """
-        now = _now()
+        now = await self.now()
         cases: Counter[tuple[str | None, str, str]] = Counter()
         late: Counter[tuple[str | None, str, str]] = Counter()
         async for member in self._members(scope, None):
@@ -155,7 +170,7 @@ class Desk:
         """One case, open or closed last; None where the household keeps no such case whole."""
         home = await self._home(id.rpartition("-")[0])
         case = None if home is None else case_of(home, id)
-        return None if home is None or case is None else case_view(case, home.id)
+        return None if home is None or case is None else case_view(case, home)
 
     async def household(self, id: str, *, language: Language = "en") -> HouseholdView | None:
         """A household's cases, its level and why; None where neither the score nor a case knows it."""
@@ -380,7 +395,3 @@ def _suggested(
             )
         )
     return found
-
-
-def _now() -> int:
-    return int(time.time() * 1_000_000)

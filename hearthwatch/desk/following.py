@@ -24,6 +24,7 @@ from streams.topics import Clock
 
 logger = logging.getLogger(__name__)
 
+MOVED: Final = "case.moved"
 _POLL_MS: Final = 500
 _PAUSE_SECONDS: Final = 1.0
 
@@ -222,12 +223,28 @@ class Following:
                 for record in records:
                     self._places[str(at.partition)] = record.offset + 1
                     event = read_event(record.value)
-                    if event is not None and is_in(event["data"]["community"], self._scope):
-                        yield Change(self.place, event)
+                    seen = None if event is None else seen_from(event, self._scope)
+                    if seen is not None:
+                        yield Change(self.place, seen)
 
     async def close(self) -> None:
         """Let go of the connection."""
         await self._consumer.stop()
+
+
+def seen_from(event: dict[str, Any], scope: Sequence[str]) -> dict[str, Any] | None:
+    """What those of some communities see of an event of ``case.events``; None for nothing.
+
+    Whose case has moved away see that it went and where to, and nothing else of it.
+    """
+    data = event["data"]
+    if is_in(data["community"], scope):
+        return event
+    if event["type"] != MOVED or not is_in(data["details"].get("from"), scope):
+        return None
+    gone = {name: data.get(name) for name in ("household", "case", "version", "after", "community")}
+    moved = {name: data["details"].get(name) for name in ("from", "to")}
+    return event | {"data": gone | {"details": moved}}
 
 
 def _place_text(places: Mapping[str, int]) -> str:

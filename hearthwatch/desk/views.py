@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -202,12 +202,13 @@ class Answer(msgspec.Struct, frozen=True):
 
     Attributes:
         event: the CloudEvent that answers it.
-        reason: of a refusal; None where it was done, now or before.
+        reason: of a refusal; ``repeated-refusal`` where it was refused before, under the same id; None where
+            it was done, now or before.
         message: the refusal in a sentence.
     """
 
     event: dict[str, Any]
-    reason: Reason | None
+    reason: Reason | Literal["repeated-refusal"] | None
     message: str
 
     @property
@@ -237,6 +238,10 @@ def answer_of(event: dict[str, Any]) -> Answer:
     details = event["data"]["details"]
     if event["type"] == REFUSED:
         return Answer(event, details["reason"], str(details["message"]))
+    if event["type"] == REPEATED and details.get("answer") == f"{event['data'].get('command')}-refused":
+        return Answer(
+            event, "repeated-refusal", "it was refused when it was sent first, and is not tried again"
+        )
     return Answer(event, None, "")
 
 
@@ -248,17 +253,20 @@ def line_of(entry: Entry, now: int) -> CaseLine:
     )
 
 
-def case_view(case: Case, household: str) -> CaseView:
-    """A case as it is shown."""
+def case_view(case: Case, home: Household) -> CaseView:
+    """A case as it is shown.
+
+    A closed one is where its household lives now, whoever had closed it: they may have to open it again.
+    """
     found = case.assessment
     return CaseView(
         id=case.id,
-        household=household,
+        household=home.id,
         version=case.version,
         state=case.state,
         level=case.level,
         score=case.score,
-        community=case.community,
+        community=case.community if case.closed is None else home.community,
         officer=case.officer,
         opened=format_timestamp(case.opened),
         changed=format_timestamp(case.changed),
@@ -268,7 +276,7 @@ def case_view(case: Case, household: str) -> CaseView:
         duplicate_of=case.duplicate_of,
         is_baseline=case.is_baseline,
         because=case.because,
-        deadlines=[_deadline(one) for one in case.clocks],
+        deadlines=[_deadline(one) for one in case.clocks if not one.is_waiting],
         visits=[VisitView(format_timestamp(one.time), one.by, one.outcome) for one in case.visits],
         assessment=None
         if found is None
@@ -296,8 +304,8 @@ def household_view(
         level=level,
         score=score,
         warned_level=home.level,
-        open=None if home.case is None else case_view(home.case, home.id),
-        last=None if home.last is None else case_view(home.last, home.id),
+        open=None if home.case is None else case_view(home.case, home),
+        last=None if home.last is None else case_view(home.last, home),
         past=[PastView(one.id, format_timestamp(one.closed), one.level, one.code) for one in home.past],
         barred=_text(home.barred or None),
         why=why,

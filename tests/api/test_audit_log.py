@@ -12,10 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from hearthwatch.api.oversight import is_overseen
 from hearthwatch.audit_log import AuditWriter, last_record, latest, read_audit
 from hearthwatch.connections import kafka_connection
 from streams.audit import DIGEST_HEADER, Check, Entry, Who, digest
-from tests.api.town import Town
+from tests.api.town import DISTRICT, HERE, NEXT_DOOR, STREET, Town
 
 ANNA = Who("anna", "community", "0a1b2c3d")
 
@@ -85,7 +86,7 @@ def test_a_look_from_the_command_line_is_on_record_too(town: Town) -> None:
     record = json.loads(line)
     assert record["writer"].startswith("cli-")
     entry = record["entry"]
-    assert entry["who"] == {"id": getpass.getuser(), "role": "operator", "token": ""}
+    assert entry["who"] == {"id": getpass.getuser(), "role": "operator", "token": "", "communities": []}
     assert (entry["by"], entry["what"], entry["result"]) == (
         "hearthwatch household show",
         "household",
@@ -119,3 +120,21 @@ async def test_what_somebody_wrote_by_hand_is_found(other_town: Town) -> None:
     assert "audit record 2: it is number 9 of api-" in broken.stderr
     assert "the log is NOT whole" in broken.stdout
     assert "not whole" in town.run("audit", "list").stderr
+
+
+@pytest.mark.parametrize(
+    ("communities", "scope", "expected"),
+    [
+        ((HERE,), (HERE,), True),
+        ((HERE,), (NEXT_DOOR,), False),
+        ((HERE,), (DISTRICT,), True),
+        ((HERE, NEXT_DOOR), (HERE,), False),
+        ((STREET,), (HERE,), False),  # what a street reads names households next door too
+        ((), (STREET,), False),
+        ((), (DISTRICT,), True),
+    ],
+)
+def test_an_auditor_sees_what_was_done_within_their_communities(
+    communities: tuple[str, ...], scope: tuple[str, ...], expected: bool
+) -> None:
+    assert is_overseen(Who("anna", "community", "1", communities), scope) is expected

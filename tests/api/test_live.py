@@ -93,8 +93,34 @@ def test_a_command_sent_again_is_answered_again_and_not_carried_out_again(town: 
     assert done(first)["id"] == f"{case}-2"
     assert done(again)["type"] == "case.repeated"
     assert done(again)["data"]["details"]["answer"] == f"{case}-2"
+    assert (first.json()["is_repeated"], again.json()["is_repeated"]) == (False, True)
     assert here.get(f"/v1/cases/{case}").json()["version"] == 2
     refused(here.command(case, "comment", 1, once, text="something else"), 409, "id-taken")
+
+
+def test_a_command_that_was_refused_is_refused_again_under_its_id(town: Town, here: Client) -> None:
+    case = opened(town, "W2R", HERE)
+    once = key()
+    refused(here.command(case, "close", 1, once, code="helped"), 409, "wrong-state")
+    again = refused(here.command(case, "close", 1, once, code="helped"), 409, "repeated-refusal")
+    assert "new id" in again["detail"]
+
+
+def test_a_closed_case_goes_with_its_household(town: Town, here: Client) -> None:
+    case = opened(town, "W2M", HERE)
+    done(here.command(case, "acknowledge", 1, key()))
+    done(here.command(case, "visit", 2, key(), outcome="met"))
+    done(here.command(case, "close", 3, key(), code="no-need"))
+    next_door = Client(town, town.token("next-door", "community", NEXT_DOOR))
+    refused(next_door.get(f"/v1/cases/{case}"), 404, "not-found")
+    town.send("warnings", ("W2M", warning("W2M", 2, NEXT_DOOR)))
+    until = time.monotonic() + DEADLINE_SECONDS
+    while next_door.get(f"/v1/cases/{case}").status_code == 404:
+        assert time.monotonic() < until
+    for path in (f"/v1/cases/{case}", f"/v1/cases/{case}/history", f"/v1/cases/{case}/alerts"):
+        refused(here.get(path), 404, "not-found")
+    seen = next_door.get(f"/v1/cases/{case}").json()
+    assert done(next_door.command(case, "reopen", seen["version"], key(), reason="again"))["data"]["after"] != "closed"
 
 
 def test_who_was_answered_sees_at_once_what_was_done(town: Town, here: Client) -> None:
@@ -371,6 +397,9 @@ def test_every_look_and_every_change_is_on_record_with_who_and_why(
     assert mine[4]["request"] == mine[5]["request"] == command
     assert mine[0]["by"] == "GET /v1/cases/{case_id}"
     assert mine[0]["who"]["token"] == town.texts["anna"].split("_")[1]
+    next_doors = Client(town, town.token("auditor-next-door", "auditor", NEXT_DOOR))
+    seen = next_doors.get("/v1/audit", limit=500).json()["records"]
+    assert {one["record"]["entry"]["who"]["id"] for one in seen} == {"next", "next-door"}
     in_vain = auditor.get("/v1/audit", case=case, actor="next").json()["records"]
     assert [one["record"]["entry"]["result"] for one in in_vain] == ["not-found"]
     assert town.run("audit", "verify").returncode == 0
