@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
@@ -259,6 +260,16 @@ class Worker:
         """The consumer group."""
         return f"{self.config.namespace}-{self.stage.name}"
 
+    def _static_member(self) -> str | None:
+        """This worker's name in its group.
+
+        Kafka takes a static member that comes back for one that paused, and gives it what it had, whatever it
+        reads now: so one that reads other topics has another name.
+        """
+        if self.config.instance is None:
+            return None
+        return f"{self.config.instance}-{zlib.crc32(' '.join(self.stage.topics).encode()):08x}"
+
     def _faust(self) -> BatchApp:
         config = self.config
         app = BatchApp(
@@ -274,7 +285,7 @@ class Worker:
             broker_heartbeat_interval=config.session_seconds / 10,
             broker_rebalance_timeout=60.0,
             broker_commit_interval=2.0,
-            consumer_group_instance_id=config.instance,
+            consumer_group_instance_id=self._static_member(),
             consumer_max_fetch_size=1_048_576,
             key_serializer="raw",
             value_serializer="raw",

@@ -151,7 +151,7 @@ async def test_a_topics_beginning_may_be_gone(rig: Rig) -> None:
 
 
 async def test_a_topic_that_the_broker_did_not_know_of_at_the_assignment_is_found(rig: Rig) -> None:
-    """A broker that has just been restarted may leave a topic out: its partitions must not wait for minutes."""
+    """A broker that has just been restarted may leave a topic out: its partitions must not wait long."""
     rig.topics({"out": 3, "deadletters": 1})
     worker, signals = rig.worker(Counting())
     await worker.start()
@@ -165,6 +165,22 @@ async def test_a_topic_that_the_broker_did_not_know_of_at_the_assignment_is_foun
     await signals.wait("claimed", timeout=DEADLINE)
     await rig.through("counting", "in", signals)
     await agrees(rig, sent)
+
+
+async def test_a_restart_under_the_same_name_with_one_more_topic_is_given_it(rig: Rig) -> None:
+    """As intake is started again for a catalogue that has a new department."""
+    rig.topics({"in": 2, "more": 2, "out": 3, "deadletters": 1})
+    first, signals = rig.worker(Counting(), instance="static")
+    await first.start()
+    await signals.wait("claimed")
+    await first.stop()
+    stage = Counting()
+    stage.topics = ("in", "more")
+    second, signals = rig.worker(stage, instance="static")
+    await second.start()
+    await rig.send("more", numbered(100))
+    await rig.through("counting", "more", signals)
+    assert {tp.topic for tp in second.engine.lanes} == {rig.prefix + "in", rig.prefix + "more"}
 
 
 @pytest.mark.parametrize("partitions", [1, 12])
