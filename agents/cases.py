@@ -246,7 +246,7 @@ def _done(home: Household) -> dict[tuple[str, str], int]:
         for case in (home.case, home.last)
         if case is not None
         for clock in case.clocks
-        if clock.done is not None
+        if clock.done is not None and not clock.is_waiting
     }
 
 

@@ -154,6 +154,10 @@ class Workdays:
             day += 1
         return Due(self._midnight(day), is_assumed)
 
+    def opening(self, day: int) -> int:
+        """When a day's working hours begin, working day or not."""
+        return self._midnight(day) + self.opens * MINUTE
+
     def _midnight(self, day: int) -> int:
         """When a day begins, or the next one that there is: a zone may leave a date out."""
         for candidate in (day, day + 1):

@@ -80,7 +80,7 @@ def sentence(dimensions: Sequence[str], routes: Routes, language: Language) -> s
 def text_of(alerts: Sequence[Alert], kind: MessageKind, routes: Routes, language: Language) -> Text:
     """A message as plain text: a short title, and one paragraph for each alert, the gravest first."""
     ordered = sorted(alerts, key=lambda alert: _rank(alert, routes))
-    if len(ordered) == 1 and kind == "alerts":
+    if kind == "alerts" and len({(alert.case, alert.kind) for alert in ordered}) == 1:
         title = _headline(ordered[0], routes, language)
     else:
         count = {"alerts": "several", "digest": "digest", "repeat": "repeat"}[kind]

@@ -3,15 +3,29 @@
 A case that was raised before its district's baseline ends waits without clocks and without an alert. Each
 community takes up so many on a working day, the most urgent first; who takes one up acknowledges it, and its
 clocks run from then on. A household that crosses another line meanwhile is a case like any other at once.
+
+What nobody has taken up when the baseline ends becomes a case like any other too, not all on one day: each
+case has its turn, drawn from its household's id, within as many working days as there were for the list.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from casework.cases.book import Book
-from casework.cases.case import Household
+from casework.cases import clocks
+from casework.cases.book import Baseline, Book
+from casework.cases.case import Case, Household
+from casework.cases.transitions import ENDED, EXTENDED, row_of
+from casework.cases.work import Work
+
+_LEAST_DAYS: Final = 5
+"""Over so many working days turns are spread also of what came shortly before the end."""
+_MOST_DAYS: Final = 260
+_GRAVE: Final = 10
+"""The highest level has its turns in the first tenth of these days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +61,46 @@ def worklist(households: Iterable[Household], book: Book, at: int) -> list[Plann
             assert case is not None
             planned.append(Planned(home.id, case.id, case.community, case.level, case.score, day))
     return planned
+
+
+def is_taken_in(work: Work, case: Case) -> bool:
+    """Let a case wait for its turn, where its community is going live; whether it is."""
+    baseline = work.book.baseline(case.community, work.at)
+    if baseline is not None:
+        clocks.wait(case, turn_of(work.home.id, case, baseline, work.book))
+    return baseline is not None
+
+
+def turn_of(household: str, case: Case, baseline: Baseline, book: Book) -> int:
+    """When a case that nobody takes up becomes one like any other: when an office opens, after the end."""
+    calendar = book.workdays.calendar
+    end = calendar.day_of(baseline.until)
+    opened = max(calendar.day_of(case.opened), end - 2 * _MOST_DAYS)
+    days = sum(book.workdays.is_workday(day)[0] for day in range(opened, end))
+    days = min(max(days, _LEAST_DAYS), _MOST_DAYS)
+    if book.rank(case.level) >= len(book.levels):
+        days = -(-days // _GRAVE)
+    drawn = int.from_bytes(hashlib.sha256(household.encode()).digest()[:8])
+    day = _working_day(book, end)
+    for _ in range(drawn % days):
+        day = _working_day(book, day + 1)
+    return max(baseline.until, book.workdays.opening(day))
+
+
+def pass_turn(work: Work, case: Case, moment: int) -> None:
+    """A case's turn has come, and nobody has taken it up; unless the baseline's end was put off meanwhile."""
+    book = work.book
+    baseline = book.baseline(case.community, moment)
+    row = row_of("tick", ENDED if baseline is None else EXTENDED, case.state)
+    assert row is not None, "who answers for a case takes it off the worklist"
+    if baseline is not None:
+        turn = turn_of(work.home.id, case, baseline, book)
+        clocks.wait(case, turn)
+        work.event(case, row.event, case.state, {"due": turn}, at=moment)
+        return
+    clocks.take_up(case, moment, book)
+    event = work.event(case, row.event, case.state, at=moment)
+    work.alert("raised", event, case, to=case.community)
 
 
 def _order(home: Household, book: Book) -> tuple[int, int, int, str]:

@@ -46,10 +46,10 @@ class Clock(msgspec.Struct, array_like=True):
     Attributes:
         due: the first instant that is too late.
         is_assumed: it rests on a year whose holidays are not known.
-        done: when it was met; None while it runs.
+        done: when it was met; None while it runs; 0 of one that waits for its case's turn on a worklist.
         overdue: when it was found too late, or None.
         told: how many tiers know that it is late: 0 none, 1 community, 2 street, 3 district.
-        next: when the next tier is told, or None.
+        next: when the next tier is told, or None; of one that waits: when its turn is.
     """
 
     kind: ClockKind
@@ -63,6 +63,11 @@ class Clock(msgspec.Struct, array_like=True):
     @property
     def is_running(self) -> bool:
         return self.done is None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it stands for the turn of a case on the worklist of a go-live, and is no deadline."""
+        return self.done == 0
 
 
 class Visit(msgspec.Struct, array_like=True):
@@ -131,7 +136,8 @@ class Case(msgspec.Struct, array_like=True):
         level: the highest level it has had (urgency); id of the policy.
         score: of the last warning.
         community: who answers for it: 12 digits, or None.
-        is_baseline: it waits on the worklist of a go-live, without clocks, until somebody takes it up.
+        is_baseline: it waits on the worklist of a go-live, without deadlines, until somebody takes it up or
+            its turn has come.
         because: dimension -> points of the last warning.
         changed: when its last event was.
         source: the department whose data were wrong, of a case closed for that.

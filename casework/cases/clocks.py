@@ -26,6 +26,18 @@ def start(case: Case, at: int, book: Book, kinds: tuple[ClockKind, ...] = LEVEL_
             _set(case, kind, book.due(at, within[kind]))
 
 
+def wait(case: Case, turn: int) -> None:
+    """The case waits on a worklist: until its turn no clock runs."""
+    case.clocks = [Clock("acknowledge", turn, done=0, next=turn)]
+
+
+def take_up(case: Case, at: int, book: Book) -> None:
+    """The case waits no longer: its clocks run from now on."""
+    case.is_baseline = False
+    case.clocks = [clock for clock in case.clocks if not clock.is_waiting]
+    start(case, at, book)
+
+
 def hurry(case: Case, at: int, book: Book) -> None:
     """The case became more urgent: no clock runs longer than its new level allows from now on.
 
@@ -90,7 +102,7 @@ def finish(case: Case, kind: ClockKind, at: int) -> None:
 
 def stop(case: Case) -> None:
     """The case is closed: what still runs is dropped."""
-    case.clocks = [clock for clock in case.clocks if not clock.is_running]
+    case.clocks = [clock for clock in case.clocks if not (clock.is_running or clock.is_waiting)]
 
 
 def asking(case: Case) -> set[ClockKind]:

@@ -216,8 +216,7 @@ class _Doing:
         """Somebody answers for the case."""
         work, case = self.work, self.case
         if case.is_baseline:  # off the worklist: its clocks run from now on
-            case.is_baseline = False
-            clocks.start(case, work.at, work.book)
+            clocks.take_up(case, work.at, work.book)
         clocks.finish(case, "acknowledge", work.at)
 
     def acknowledge(self, data: msgspec.Struct) -> None:

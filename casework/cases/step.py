@@ -6,7 +6,7 @@ live agent, a rebuild and the tests all call :func:`step`.
 
 from __future__ import annotations
 
-from casework.cases import clocks, commitment, staff, warned
+from casework.cases import baseline, clocks, commitment, staff, warned
 from casework.cases.book import Book
 from casework.cases.case import Household
 from casework.cases.commands import Command, Record, Tick, Unreadable, WarningPassed
@@ -48,6 +48,9 @@ def _catch_up(work: Work, until: int) -> None:
     while (clock := clocks.next_clock(case, until)) is not None:
         moment = clock.next
         assert moment is not None
+        if clock.is_waiting:
+            baseline.pass_turn(work, case, moment)
+            continue
         was_late = clock.told > 0
         tier = clocks.pass_deadline(case, clock, moment, work.book)
         when = STILL_LATE if was_late else LATE

@@ -24,6 +24,7 @@ SUPERVISORS: Final[tuple[Role, ...]] = ("street", "district")
 COMMENTERS: Final[tuple[Role, ...]] = (*OFFICERS, "policy")
 
 LATE, STILL_LATE, NO_PAPERS = "a deadline has passed", "it is still late", "papers did not come"
+ENDED, EXTENDED = "its turn on a worklist has come", "the go-live was prolonged"
 LAPSED = "papers did not come for help that was never given"
 """What a tick may bring."""
 
@@ -173,6 +174,8 @@ def _rows() -> Iterator[Row]:
     # -- time
     yield Row("tick", LATE, OPEN, None, "overdue")
     yield Row("tick", STILL_LATE, OPEN, None, "escalated")
+    yield Row("tick", ENDED, ("new",), None, "worklist-ended")
+    yield Row("tick", EXTENDED, ("new",), None, "worklist-extended")
     yield Row("tick", LAPSED, TAKEN, None, "commitment.waived")
     yield Row("tick", NO_PAPERS, TAKEN, None, "commitment.broken")
     yield from _back("tick", NO_PAPERS, "commitment.broken")

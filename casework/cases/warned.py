@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from casework.alerts.alert import district_of
 from casework.cases import aftercare, clocks
+from casework.cases.baseline import is_taken_in
 from casework.cases.case import Case
 from casework.cases.commands import WarningPassed
 from casework.cases.transitions import row_of
@@ -101,7 +102,6 @@ def _open(work: Work, kind: str, passed: WarningPassed, tells_supervisor: bool) 
     row = row_of(f"warning.{kind}", "", "closed" if last is not None else "none")
     assert row is not None
     assert row.to is not None
-    is_baseline = book.baseline(data.community, work.at) is not None
     case = home.case = Case(
         id=passed.body.id,
         version=0,
@@ -110,9 +110,9 @@ def _open(work: Work, kind: str, passed: WarningPassed, tells_supervisor: bool) 
         level=data.level,
         score=data.score,
         community=data.community,
-        is_baseline=is_baseline,
     )
     _learn(case, passed)
+    case.is_baseline = is_baseline = is_taken_in(work, case)
     if not is_baseline:
         clocks.start(case, work.at, book)
     event = work.event(
@@ -120,20 +120,29 @@ def _open(work: Work, kind: str, passed: WarningPassed, tells_supervisor: bool) 
     )
     if not is_baseline:
         work.alert("raised", event, case, to=case.community)
-        if tells_supervisor:
-            work.alert("supervisor", event, case, to=case.community, tier="street")
+    if tells_supervisor:
+        work.alert("supervisor", event, case, to=case.community, tier="street")
 
 
 # -- a case is open ----------------------------------------------------------------------------------
 def _hand_over(work: Work, case: Case, passed: WarningPassed) -> None:
-    """The household has moved: its case goes to the other community, and both are told."""
+    """The household has moved: its case goes to the other community, and both are told.
+
+    One that waits on a worklist waits on the other's, if there is one; who loses it was never told of it.
+    """
     before = case.community
     case.community = passed.body.data.community
     case.officer = None
-    if not case.is_baseline:
+    was_baseline = case.is_baseline
+    if not was_baseline:
         clocks.start(case, work.at, work.book, ("acknowledge",))
+    elif not is_taken_in(work, case):
+        clocks.take_up(case, work.at, work.book)
     event = work.event(case, "moved", case.state, _about(passed) | {"from": before, "to": case.community})
-    if not case.is_baseline:
+    if was_baseline:
+        turn = case.clock("acknowledge")
+        work.alert("moved-in", event, case, to=case.community, before=before, clock=turn)
+    else:
         if district_of(before) != district_of(case.community):
             work.resolve(case, before)  # who decides there hears no more of the case
         work.alert("moved-out", event, case, to=before, before=before)
@@ -157,10 +166,8 @@ def _join(work: Work, case: Case, kind: str, passed: WarningPassed, tells_superv
     if is_higher and level is not None:
         case.level = level
     # A family of the go-live's worklist crosses a line anew: from now on it is a case like any other.
-    was_baseline = case.is_baseline
-    case.is_baseline = False
-    if was_baseline:
-        clocks.start(case, work.at, book)
+    if case.is_baseline:
+        clocks.take_up(case, work.at, book)
     elif is_higher:
         clocks.hurry(case, work.at, book)
     elif "acknowledge" not in clocks.asking(case):  # what is told again is answered again

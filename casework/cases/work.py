@@ -19,6 +19,10 @@ _LAST: Final = 253_402_300_799_000_000
 """The last second of the year 9999: no deadline is told beyond it."""
 
 
+_OF_TIME: Final = ("overdue", "escalated", "worklist-ended", "worklist-extended")
+"""Events that take nothing from what somebody decided who had not seen them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Effects:
     """What a step leads to, each in the order in which it has to be sent."""
@@ -69,7 +73,7 @@ class Work:
         """
         at = self.at if at is None else at
         case.version += 1
-        if type not in ("overdue", "escalated"):
+        if type not in _OF_TIME:
             case.basis = case.version
         case.changed = at
         self.home.at = max(self.home.at, at)

@@ -71,6 +71,7 @@ _CHINESE: Final[dict[str, str]] = {
     # events
     "opened": "立案", "upgraded": "升级", "lowered": "降级", "cleared": "解除", "withdrawn": "撤销",
     "moved": "迁移", "quieted": "未另立案", "noted": "记录",
+    "worklist-ended": "移出待办清单", "worklist-extended": "待办清单延期",
     "passed": "未立案", "overdue": "逾期", "escalated": "上报",
     "assigned": "指派", "referred": "转介", "refusal": "未执行", "commented": "备注", "reopened": "重新打开",
     "repeated": "重复指令", "commitment.offered": "告知承诺", "commitment.signed": "签署承诺",

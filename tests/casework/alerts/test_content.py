@@ -45,6 +45,15 @@ def test_a_message_in_chinese() -> None:
     )
 
 
+def test_a_message_about_one_late_case_says_so_also_where_several_tasks_are_late() -> None:
+    late = [alert(f"H1-{number}", "escalated", task=task) for number, task in enumerate(("visit", "help"), 1)]
+    text = text_of(late, "alerts", routes(), "en")
+    assert text.title == "[Blue] Overdue · Huanghelou Street 420106007003"
+    assert "visit the household" in text.body
+    assert "arrange help" in text.body
+    assert text_of([*late, alert("H2-1")], "alerts", routes(), "en").title == "3 alerts (Blue 3)"
+
+
 def test_who_has_lost_a_household_has_nothing_to_do() -> None:
     text = text_of([alert("H1-1", "moved-out")], "alerts", routes(), "en")
     assert "nothing is to be done" in text.body

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 
+from casework.alerts.alert import Alert
 from casework.cases.baseline import worklist
 from casework.cases.book import Baseline
 from casework.cases.case import Case, Household
 from rules.calendar import day_text
-from tests.casework.cases.a_case import BOOK, COMMUNITY, DAY, HOUR, MONDAY, OTHER, Desk
+from tests.casework.cases.a_case import (
+    ANNA,
+    BOOK,
+    COMMUNITY,
+    DAY,
+    HOUR,
+    MONDAY,
+    OTHER,
+    Desk,
+    instant,
+    warning,
+)
 
 UNTIL = MONDAY + 4 * DAY
 LIVE = dataclasses.replace(BOOK, baselines=(Baseline("420106", UNTIL, 2), Baseline(OTHER, MONDAY, 1)))
@@ -19,8 +32,114 @@ def test_what_is_raised_before_the_end_waits_without_alert_and_clock() -> None:
     (event,) = desk.warn(1, "raised", "red")
     assert event.data["baseline"] is True
     assert desk.told() == []
-    assert desk.home.next_due is None
+    assert event.deadlines == {}
+    assert desk.home.next_due is not None
+    assert desk.home.next_due >= UNTIL
     assert desk.later(3 * DAY) == []
+
+
+def test_what_nobody_took_up_by_the_end_gets_ordinary_clocks_and_is_told() -> None:
+    desk = Desk(LIVE)
+    desk.warn(1, "raised", "red")
+    (event, *late) = desk.later(8 * DAY)
+    assert (event.type, event.after) == ("worklist-ended", "new")
+    assert event.at == instant("2026-03-06T10:00")  # the first working day from the end on
+    assert not desk.case.is_baseline
+    assert desk.case.clock("acknowledge").due == event.at + HOUR  # type: ignore[union-attr]
+    assert desk.told()[:2] == ["raised", "escalated"]
+    tiers = {(one.data["clock"], one.data["tier"]) for one in late}
+    assert {("acknowledge", "district"), ("help", "district")} <= tiers
+    assert worklist([desk.home], LIVE, desk.at) == []
+
+
+def test_what_is_left_at_the_end_comes_over_as_many_days_as_there_were_and_the_gravest_first() -> None:
+    until = MONDAY + 28 * DAY  # twenty working days
+    book = dataclasses.replace(BOOK, baselines=(Baseline("420106", until, 5),))
+    turns: dict[str, list[int]] = {"red": [], "blue": []}
+    for number in range(400):
+        level = ("red", "blue")[number % 2]
+        desk = Desk(book)
+        desk.home = Household(f"F{number}")
+        desk.take(warning(1, "raised", level, household=f"F{number}"))
+        due = desk.home.next_due
+        assert due is not None
+        assert due >= until
+        turns[level].append(book.workdays.calendar.day_of(due))
+    first = book.workdays.calendar.day_of(until)
+    blue = Counter(turns["blue"])
+    assert len(blue) == 20
+    assert max(blue.values()) < 30  # of 200: no storm
+    assert max(blue) <= first + 30
+    assert set(turns["red"]) <= {first, first + 1}
+    assert all(book.workdays.is_workday(day)[0] for day in blue)
+
+
+def test_an_end_that_is_put_off_puts_off_who_waits() -> None:
+    desk = Desk(LIVE)
+    desk.warn(1)
+    turn = desk.home.next_due
+    assert turn is not None
+    known = desk.command("acknowledge", ANNA)
+    later = UNTIL + 30 * DAY
+    desk.book = dataclasses.replace(BOOK, baselines=(Baseline("420106", later, 2),))
+    (event,) = desk.later(turn - desk.at)
+    assert event.type == "worklist-extended"
+    assert desk.told() == []
+    assert desk.home.next_due is not None
+    assert desk.home.next_due >= later
+    assert desk.take(known)[-1].type == "acknowledged"  # it is not stale for that
+
+
+def test_whoever_closes_or_takes_up_a_case_ends_its_wait() -> None:
+    for command, data in (("acknowledge", {}), ("close", {"code": "duplicate", "duplicate_of": "H2-1"})):
+        desk = Desk(LIVE)
+        desk.warn(1, "raised", "yellow")
+        desk.send(command, **data)
+        desk.later(30 * DAY)
+        assert "worklist-ended" not in desk.types()
+    reopened = Desk(LIVE)
+    reopened.warn(1, "raised", "yellow")
+    reopened.send("close", code="duplicate", duplicate_of="H2-1")
+    reopened.send("reopen", reason="they are two families")
+    reopened.later(30 * DAY)
+    assert "worklist-ended" not in reopened.types()
+    assert "overdue" in reopened.types()
+
+
+def test_a_move_on_the_worklist_is_told_to_the_new_community() -> None:
+    book = dataclasses.replace(BOOK, baselines=(Baseline("420106", UNTIL, 2),))
+    desk = Desk(book)
+    desk.warn(1, "raised", "yellow")
+    desk.warn(2, "moved", "yellow", community=OTHER)
+    assert desk.case.is_baseline
+    (record,) = desk.alerts
+    assert isinstance(record.alert, Alert)
+    assert (record.alert.kind, record.alert.community, record.alert.task) == (
+        "moved-in",
+        OTHER,
+        "acknowledge",
+    )
+    assert record.alert.do_by == desk.home.next_due
+    # Into a community that is not going live it is a case like any other.
+    away = Desk(book)
+    away.warn(1, "raised", "yellow")
+    away.warn(2, "moved", "yellow", community="420102001001")
+    assert not away.case.is_baseline
+    assert away.told() == ["moved-in"]
+    assert away.case.clock("acknowledge").is_running  # type: ignore[union-attr]
+
+
+def test_a_third_flag_reaches_the_supervisor_also_on_the_worklist() -> None:
+    desk = Desk(LIVE)
+    for number in (1, 2, 3):
+        desk.warn(number)
+        if number < 3:
+            desk.send("acknowledge")
+            desk.send("visit", outcome="refused")
+            desk.send("close", code="refused")
+        desk.at += HOUR
+    assert desk.case.is_baseline
+    assert "supervisor street" in desk.told()
 
 
 def test_who_takes_one_up_starts_its_clocks() -> None:
