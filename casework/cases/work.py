@@ -96,7 +96,7 @@ class Work:
                 command=None if command is None else command.id,
                 before=before,
                 after=case.state,
-                community=case.community,
+                community=self._community(case),
                 level=case.level,
                 data=(data or {}) | ({"assumed": assumed} if assumed else {}),
                 deadlines=clocks,
@@ -121,7 +121,7 @@ class Work:
                 command=None if command is None else command.id,
                 before=None if case is None else case.state,
                 after=None if case is None else case.state,
-                community=self.home.community if case is None else case.community,
+                community=self._community(case),
                 level=None if case is None else case.level,
                 data=data,
                 deadlines={},
@@ -136,6 +136,10 @@ class Work:
         remember(self.home, command.id, (id, command.digest))
         self.home.at = max(self.home.at, self.at)
         self.aside(id, "refused", {"reason": reason, "message": message}, command, case)
+
+    def _community(self, case: Case | None) -> str | None:
+        """Whose an event is: of an open case who answers for it, otherwise where the household lives now."""
+        return self.home.community if case is None or case.closed is not None else case.community
 
     def _say(self, event: CaseEvent) -> CaseEvent:
         # What it changed is everything since the event before.
