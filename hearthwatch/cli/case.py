@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import time
 from typing import Final, cast
 from zoneinfo import ZoneInfo
 
@@ -95,22 +94,22 @@ def list_(
 ) -> None:
     """List open cases, the most urgent first: by level, then by the earliest deadline that runs.
 
-    With `clock: log` too it is today's clock that says what is late. Cases of a go-live's worklist have no
-    deadline. Who looks is put on record first.
+    What is late is so by now, and with `clock: log` by the newest time of the log. Cases of a go-live's
+    worklist have no deadline. Who looks is put on record first.
     """
     settings = in_force(load_settings())
     _, policy = activated(settings)
     if level is not None:
         known("level", level, (one.id for one in policy.levels))
     codes = tuple(dict.fromkeys(code for some in communities for code in some))
-    found, count, late = asyncio.run(
+    found, count, late, now = asyncio.run(
         _found(settings, policy, codes or None, level, cast("CaseState | None", state), overdue, limit, page)
     )
     if as_json:
         for one in found:
             click.echo(msgspec.json.encode(one))
         return
-    _print(found, count, late, (page - 1) * limit, policy, lang)
+    _print(found, count, late, (page - 1) * limit, policy, now, lang)
 
 
 async def _found(
@@ -122,12 +121,13 @@ async def _found(
     overdue: bool | None,
     limit: int,
     page: int,
-) -> tuple[list[CaseLine], int, int]:
-    """A page of cases, how many there are, and how many of them are late; on record already."""
+) -> tuple[list[CaseLine], int, int, int]:
+    """A page of cases, how many there are, how many of them late, and what time it is; on record already."""
     ranks = {one.id: rank for rank, one in enumerate(policy.levels)}
     count = late = 0
     first: list[CaseLine] = []
     async with Desk.open(settings) as desk:
+        now = await desk.now()
         after = None
         while True:
             some = await desk.cases(
@@ -149,7 +149,7 @@ async def _found(
         query={name: str(value) for name, value in asked.items() if value is not None},
     )  # fmt: skip
     await put_on_record(settings, looked)
-    return shown, count, late
+    return shown, count, late, now
 
 
 def urgency(line: CaseLine, ranks: dict[str, int]) -> tuple[int, int, str]:
@@ -158,12 +158,14 @@ def urgency(line: CaseLine, ranks: dict[str, int]) -> tuple[int, int, str]:
     return -ranks.get(line.level, len(ranks)), _NEVER if due is None else due, line.id
 
 
-def _print(found: list[CaseLine], count: int, late: int, before: int, policy: Policy, lang: Language) -> None:
+def _print(
+    found: list[CaseLine], count: int, late: int, before: int, policy: Policy, now: int, lang: Language
+) -> None:
     words = WORDS[lang]
     if not found:
         click.echo(words["none"] if not count else words["all"].format(all=count))
         return
-    zone, now = ZoneInfo(policy.timezone), int(time.time() * 1_000_000)
+    zone = ZoneInfo(policy.timezone)
     table = Table(box=None, pad_edge=False)
     for heading in ("level", "case", "state", "due", "left", "community", "household"):
         table.add_column(words[heading].format(zone=policy.timezone), overflow="fold")

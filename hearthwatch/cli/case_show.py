@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
@@ -38,13 +37,12 @@ def show(case: str, lang: Language, as_json: bool) -> None:
     Exit status 1 if there is no such case. Who looks is put on record first.
     """
     settings = in_force(load_settings())
-    found, events, alerts = asyncio.run(_shown(settings, case))
+    found, events, alerts, now = asyncio.run(_shown(settings, case))
     if as_json:
         plain: dict[str, Any] = msgspec.to_builtins(found)
         click.echo(msgspec.json.encode(plain | {"history": events, "alerts": alerts}))
         return
     _, policy = activated(settings)
-    now = int(time.time() * 1_000_000)
     print_case(found, events, alerts, policy, ZoneInfo(policy.timezone), now, lang)
 
 
@@ -76,8 +74,8 @@ def suggest(case: str, lang: Language, as_json: bool) -> None:
     click.echo(words["suggested"] if found else words["nothing"], err=True)
 
 
-async def _shown(settings: Settings, id: str) -> tuple[CaseView, Events, Events]:
-    """A case, what became of it and of its alerts; on record already."""
+async def _shown(settings: Settings, id: str) -> tuple[CaseView, Events, Events, int]:
+    """A case, what became of it and of its alerts, and what time it is; on record already."""
     async with Desk.open(settings) as desk:
         found = await desk.case(id)
         if found is None:
@@ -91,7 +89,7 @@ async def _shown(settings: Settings, id: str) -> tuple[CaseView, Events, Events]
             entry("read", "history", "ok", case=id, households=[household], rows=len(events)),
             entry("read", "alerts", "ok", case=id, households=[household], rows=len(alerts)),
         )
-        return found, events, alerts
+        return found, events, alerts, await desk.now()
 
 
 async def _suggested(settings: Settings, id: str, lang: Language) -> list[Suggestion]:

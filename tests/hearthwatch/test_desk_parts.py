@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from typing import cast
+
 import pytest
 
+from agents.ledger import Ledger
+from hearthwatch.desk import Desk
 from hearthwatch.desk.desk import prefixes
 from hearthwatch.desk.following import _place, _place_text, read_event
+from hearthwatch.settings import load_settings
 from streams.errors import InputError
+from streams.timestamps import HOUR
 
 
 @pytest.mark.parametrize(
@@ -39,3 +46,22 @@ def test_what_is_no_place_is_said(text: str) -> None:
 @pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b"{}", b'{"data": 1}', b'{"data": {}}', b"\xff"])
 def test_what_is_no_event_is_passed_over(value: bytes | None) -> None:
     assert read_event(value) is None
+
+
+async def test_what_is_late_goes_by_what_time_it_is_for_the_log() -> None:
+    ten = 1_772_416_800_000_000
+    members = [f"420106003005|red|new|{ten + hour * HOUR:016d}|H{hour}|H{hour}-1" for hour in range(3)]
+
+    class LoggedDesk(Desk):
+        async def now(self) -> int:
+            return ten + HOUR
+
+        async def _members(self, scope: object, after: str | None) -> AsyncIterator[str]:
+            for member in members:
+                yield member
+
+    desk = LoggedDesk(load_settings(clock="log"), cast(Ledger, None))
+    page = await desk.cases(None)
+    assert [one.is_overdue for one in page.cases] == [True, True, False]
+    assert [one.id for one in (await desk.cases(None, overdue=True)).cases] == ["H0-1", "H1-1"]
+    assert [(one.cases, one.overdue) for one in await desk.counts()] == [(3, 2)]

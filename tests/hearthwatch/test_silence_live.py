@@ -16,20 +16,21 @@ from typing import Any
 
 import pytest
 
-from agents.deadlines import append_alert_ticks
+from agents.deadlines import append_alert_ticks, case_tick
 from casework.alerts.alert import Alert
 from casework.cases.case_events import AlertRecord
 from deploy.local import free_ports
 from hearthwatch import cli
 from hearthwatch.audit_log import latest
 from hearthwatch.connections import kafka_arguments, kafka_connection, local_stack
+from hearthwatch.desk import Desk
 from hearthwatch.running import open_ledger, prepare
 from hearthwatch.setting_sources import variable_of
 from hearthwatch.settings import Settings, load_settings
 from hearthwatch.silences import Silences
 from hearthwatch.worker_config import catalog_and_policy
 from streams import kafka_clients
-from streams.records import ALERTS
+from streams.records import ALERTS, CASE_COMMANDS
 from streams.timestamps import HOUR, MINUTE, SECOND, parse_timestamp
 
 ROOT = Path(__file__).parents[2]
@@ -283,6 +284,22 @@ def test_in_simulated_time_the_log_says_what_time_it_is(log: District) -> None:
     # Without a word it is as late as the newest district has it.
     again = log.plain("add", "--level", "blue", "--for", "1h", "--reason", "a visit")
     assert (again["starts"], again["ends"]) == ("2026-03-02T03:30:00Z", "2026-03-02T04:30:00Z")
+
+
+def test_in_simulated_time_the_log_of_cases_says_what_is_late(log: District) -> None:
+    start = parse_timestamp("2026-03-02T10:00:00+08:00")
+    assert start is not None
+
+    async def now() -> int:
+        async with Desk.open(log.settings) as desk:
+            return await desk.now()
+
+    assert asyncio.run(now()) > start  # nothing stands there yet: today
+    producer = kafka_clients.producer(kafka_connection(log.settings))
+    for at in (start, start + HOUR, start + MINUTE):
+        producer.send(CASE_COMMANDS, key=b"N1", value=case_tick(at), timestamp_ms=at // 1_000).get(30)
+        assert asyncio.run(now()) == at
+    producer.close()
 
 
 def test_without_dispatch_it_stands_in_the_log_and_says_so(tmp_path: Path) -> None:
