@@ -78,7 +78,7 @@ class Rig:
         self._ledger: Ledger | None = None
 
     def topics(self, partitions: dict[str, int], settings: dict[str, dict[str, str]] | None = None) -> None:
-        with kafka_clients.admin(Connection(self.stack.kafka_bootstrap)) as admin:
+        with kafka_clients.admin(Connection(self.stack.kafka_bootstrap, timeout_seconds=DEADLINE)) as admin:
             admin.create_topics(
                 {
                     self.prefix + name: {
@@ -89,12 +89,12 @@ class Rig:
                     for name, count in partitions.items()
                 }
             )
-            admin.wait_for_topics([self.prefix + name for name in partitions])
+            admin.wait_for_topics([self.prefix + name for name in partitions], timeout_ms=DEADLINE * 1000)
         self.partitions |= partitions
 
     def remove_topics(self) -> None:
         """Delete the topics; nobody may be at work on them."""
-        with kafka_clients.admin(Connection(self.stack.kafka_bootstrap)) as admin:
+        with kafka_clients.admin(Connection(self.stack.kafka_bootstrap, timeout_seconds=DEADLINE)) as admin:
             admin.delete_topics([self.prefix + name for name in self.partitions])
 
     def share_charter(self) -> None:
