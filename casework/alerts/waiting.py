@@ -95,10 +95,12 @@ def held(turn: Turn, alert: Alert, team: Team) -> tuple[int, str]:
     if team.quiet is None or alert.level not in team.quiet.levels or turn.routes.is_urgent(alert.level):
         return turn.now, ""
     ends = quiet_until(team.quiet, turn.now, turn.routes)
-    # What is due before the quiet hours end would be told too late.
-    if ends is None or (alert.do_by is not None and alert.do_by <= ends):
+    if ends is None:
         return turn.now, ""
-    return ends, ""
+    # What is due before the quiet hours end would be told too late. What is late is so already, mostly by the
+    # midnight at which a day's deadline ends: that waits for the morning.
+    is_due = alert.do_by is not None and alert.do_by <= ends
+    return (turn.now if is_due and alert.kind != "escalated" else ends), ""
 
 
 def quiet_until(quiet: Quiet, at: int, routes: Routes) -> int | None:

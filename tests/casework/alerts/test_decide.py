@@ -210,6 +210,18 @@ def test_what_is_due_before_the_quiet_hours_end_does_not_wait() -> None:
     assert [ids(send) for send in district.sent()] == [["H1-1"]]
 
 
+def test_what_is_late_already_waits_for_the_morning() -> None:
+    """A day's deadline ends at midnight."""
+    district = District(start="2026-03-03 00:00")
+    late = at("2026-03-03 00:00")
+    district.feed(alert("H1-1", "escalated", task="visit", do_by=late))
+    district.feed(alert("H2-1", "escalated", level="red", task="visit", do_by=late))
+    district.run(12 * HOUR)
+    told = [(when, ids(send)) for when, send in district.sends if send.kind == "alerts"]
+    assert [one for one in told if "H2-1" in one[1]][0][0] < at("2026-03-03 00:05")
+    assert [when for when, some in told if "H1-1" in some] == [at("2026-03-03 07:30")]
+
+
 def test_a_retry_does_not_break_into_quiet_hours() -> None:
     district = District(
         lambda _, now: "failed" if now < at("2026-03-02 22:00") else "sent", start="2026-03-02 21:59:25"
