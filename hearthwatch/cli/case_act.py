@@ -141,8 +141,8 @@ def close(
     """Close case ID with a code; docs/reference/cases.md says what each needs.
 
     helped: help was delivered and stands, and no papers are due. helped-already, no-need: a visit met the
-    household. refused: it was visited. moved-away, deceased, data-wrong: it was acknowledged. duplicate: any
-    time.
+    household, and no help of the case stands. refused: it was visited. moved-away, deceased, data-wrong: it
+    was acknowledged. duplicate: any time; of the highest level before a visit, by the street or the district.
     """
     for option, value, goes_with in (
         ("--source", source, "data-wrong"),
