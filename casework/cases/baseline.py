@@ -71,6 +71,14 @@ def is_taken_in(work: Work, case: Case) -> bool:
     return baseline is not None
 
 
+def is_settling(work: Work, case: Case) -> bool:
+    """Whether what comes about a case of the worklist is still its base; then it has its new level's turn."""
+    baseline = work.book.baseline(case.community, work.at)
+    if baseline is None or work.at >= work.book.due(case.opened, baseline.settles).instant:
+        return False
+    return is_taken_in(work, case)
+
+
 def turn_of(household: str, case: Case, baseline: Baseline, book: Book) -> int:
     """When a case that nobody takes up becomes one like any other: when an office opens, after the end."""
     calendar = book.workdays.calendar

@@ -67,6 +67,10 @@ class AfterCare:
     flags_within: Span
 
 
+#: Departments load what they have about a family one after the other, mostly within a day.
+SETTLES: Final = Span(24, "h")
+
+
 @dataclass(frozen=True, slots=True)
 class Baseline:
     """A district that goes live: until then what is raised becomes a worklist.
@@ -75,11 +79,13 @@ class Baseline:
         prefix: of the communities; empty for all, and those without one.
         until: the instant from which on a warning alerts at once.
         per_day: cases that one community takes up on a working day.
+        settles: how long after a case was raised what still comes about its household belongs to the base.
     """
 
     prefix: str
     until: int
     per_day: int
+    settles: Span = SETTLES
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Final, get_args
 
 from casework.cases.book import (
     LEVEL_CLOCKS,
+    SETTLES,
     AfterCare,
     Baseline,
     Book,
@@ -252,9 +253,10 @@ class _Reader:
     def baselines(self, node: Node | None) -> list[Baseline]:
         found: dict[str, Baseline] = {}
         for item in (node.sequence("baseline") or []) if node is not None else []:
-            if not item.mapping("a baseline", ("until", "per_day"), ("prefix",)):
+            if not item.mapping("a baseline", ("until", "per_day"), ("prefix", "settles")):
                 continue
             prefix_node, until_node, pace_node = item.get("prefix"), item.get("until"), item.get("per_day")
+            settles = SETTLES if item.get("settles") is None else self.span(item.get("settles"), "settles")
             prefix = "" if prefix_node is None else prefix_node.pattern("prefix", PREFIX, '"420106"')
             pace = pace_node.integer("per_day", least=1, greatest=1000) if pace_node is not None else None
             text = until_node.string("until") if until_node is not None else None
@@ -265,6 +267,6 @@ class _Reader:
                 )
             if prefix is not None and prefix in found:
                 self.source.fault(item, f"the prefix `{prefix}` stands twice")
-            elif prefix is not None and pace is not None and until is not None:
-                found[prefix] = Baseline(prefix, until, pace)
+            elif prefix is not None and pace is not None and until is not None and settles is not None:
+                found[prefix] = Baseline(prefix, until, pace, settles)
         return list(found.values())

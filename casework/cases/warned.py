@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from casework.alerts.alert import district_of
 from casework.cases import aftercare, clocks
-from casework.cases.baseline import is_taken_in
+from casework.cases.baseline import is_settling, is_taken_in
 from casework.cases.case import Case
 from casework.cases.commands import WarningPassed
 from casework.cases.transitions import row_of
@@ -165,12 +165,14 @@ def _join(work: Work, case: Case, kind: str, passed: WarningPassed, tells_superv
     _learn(case, passed)
     if is_higher and level is not None:
         case.level = level
-    # A family of the go-live's worklist crosses a line anew: from now on it is a case like any other.
-    if case.is_baseline:
+    # A family of the go-live's worklist crosses a line anew: from now on it is a case like any other, unless
+    # its base is still being loaded.
+    waits = case.is_baseline and is_settling(work, case)
+    if case.is_baseline and not waits:
         clocks.take_up(case, work.at, book)
-    elif is_higher:
+    elif is_higher and not waits:
         clocks.hurry(case, work.at, book)
-    elif "acknowledge" not in clocks.asking(case):  # what is told again is answered again
+    elif not waits and "acknowledge" not in clocks.asking(case):  # what is told again is answered again
         clocks.start(case, work.at, book, ("acknowledge",))
     event = work.event(
         case,
@@ -178,7 +180,8 @@ def _join(work: Work, case: Case, kind: str, passed: WarningPassed, tells_superv
         before,
         _about(passed) | {"urgency_raised": is_higher, "supervisor": tells_supervisor},
     )
-    work.alert("upgraded", event, case, to=case.community)
+    if not waits:
+        work.alert("upgraded", event, case, to=case.community)
     if tells_supervisor:
         work.alert("supervisor", event, case, to=case.community, tier="street")
 

@@ -218,7 +218,7 @@ def test_what_is_late_already_waits_for_the_morning() -> None:
     district.feed(alert("H2-1", "escalated", level="red", task="visit", do_by=late))
     district.run(12 * HOUR)
     told = [(when, ids(send)) for when, send in district.sends if send.kind == "alerts"]
-    assert [one for one in told if "H2-1" in one[1]][0][0] < at("2026-03-03 00:05")
+    assert next(when for when, some in told if "H2-1" in some) < at("2026-03-03 00:05")
     assert [when for when, some in told if "H1-1" in some] == [at("2026-03-03 07:30")]
 
 

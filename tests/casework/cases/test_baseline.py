@@ -9,6 +9,7 @@ from casework.alerts.alert import Alert
 from casework.cases.baseline import worklist
 from casework.cases.book import Baseline
 from casework.cases.case import Case, Household
+from casework.workdays import Span
 from rules.calendar import day_text
 from tests.casework.cases.a_case import (
     ANNA,
@@ -157,7 +158,7 @@ def test_what_crosses_another_line_alerts_at_once() -> None:
     desk.warn(1, "raised", "yellow")
     desk.warn(2, "lowered", "blue")
     assert desk.told() == []
-    desk.at += HOUR
+    desk.at += 24 * HOUR
     desk.warn(3, "upgraded", "orange")
     assert desk.told() == ["upgraded"]
     assert {clock.kind for clock in desk.case.clocks if clock.is_running} == {
@@ -166,6 +167,36 @@ def test_what_crosses_another_line_alerts_at_once() -> None:
         "assess",
         "help",
     }
+
+
+def test_what_comes_while_the_base_is_loaded_belongs_to_it() -> None:
+    """A family's events come one after the other: raised at blue, and at its real level a second later."""
+    desk = Desk(LIVE)
+    desk.warn(1, "raised", "blue")
+    desk.at += 24 * HOUR - 1
+    before = desk.case.clock("acknowledge")
+    (event,) = desk.warn(2, "upgraded", "red", score=91)
+    assert (event.type, event.data["urgency_raised"]) == ("upgraded", True)
+    assert desk.told() == []
+    assert (desk.case.is_baseline, desk.case.level, desk.case.score) == (True, "red", 91)
+    assert not any(clock.is_running for clock in desk.case.clocks)
+    after = desk.case.clock("acknowledge")
+    assert before is not None
+    assert after is not None
+    assert after.due <= before.due, "red has one of the first turns"
+    assert [one.level for one in worklist([desk.home], LIVE, desk.at)] == ["red"]
+
+
+def test_the_book_may_let_a_base_settle_longer() -> None:
+    book = dataclasses.replace(BOOK, baselines=(Baseline("420106", UNTIL, 2, Span(2, "d")),))
+    desk = Desk(book)
+    desk.warn(1, "raised", "blue")
+    desk.at += 47 * HOUR
+    desk.warn(2, "upgraded", "red")
+    assert desk.told() == []
+    desk.at += DAY
+    desk.warn(3, "upgraded", "red")
+    assert desk.told() == ["upgraded"]
 
 
 def test_after_the_end_every_warning_alerts_and_a_closer_prefix_has_its_own_end() -> None:

@@ -53,11 +53,13 @@ def test_a_calendar_and_baselines() -> None:
         TEXT
         + "\ncalendar: {work: [2061-01-08], off: [2061-01-03], years: [2061]}"
         + "\nbaseline:\n  - {until: 2026-12-01T00:00:00+08:00, per_day: 8}"
-        + "\n  - {prefix: '420106003', until: 2026-12-05T00:00:00+08:00, per_day: 3}\n"
+        + "\n  - {prefix: '420106003', until: 2026-12-05T00:00:00+08:00, per_day: 3, settles: 3d}\n"
     )
     assert book.workdays.is_workday(day_from_text("2061-01-08")) == (True, False)
     assert book.workdays.is_workday(day_from_text("2061-01-03")) == (False, False)
-    assert [(one.prefix, one.per_day) for one in book.baselines] == [("", 8), ("420106003", 3)]
+    assert [(one.prefix, one.per_day, str(one.settles)) for one in book.baselines] == [
+        ("", 8, "24h"), ("420106003", 3, "3d"),
+    ]  # fmt: skip
     assert book.baseline("420106003005", book.baselines[1].until - 1) is book.baselines[1]
     assert book.baseline("420106003005", book.baselines[1].until) is None
     assert book.baseline(None, 0) is book.baselines[0]
