@@ -193,8 +193,8 @@ async def test_a_go_live_becomes_a_worklist_and_no_storm(make: Callable[..., Cas
     assert [one.level for one in plan] == sorted(
         (one.level for one in plan), key=lambda level: -levels.index(level)
     )
-    # What crosses a line from then on alerts at once, also before the end.
-    await cases.warn("B0", MONDAY + HOUR, kind="upgraded", level="red")
+    # What crosses a line a day after alerts at once, also before the end.
+    await cases.warn("B0", MONDAY + DAY + HOUR, kind="upgraded", level="red")
     await cases.through()
     assert [alert["kind"] for alert in await cases.alerts()] == ["upgraded"]
     assert len(await cases.rig.read(CASE_EVENTS)) == 3_001
