@@ -38,7 +38,7 @@ SMALL_FETCH: Final = 1_000
 #: How long a batch may be worked on before the next one is asked for all the same.
 PATIENCE_SECONDS: Final = 10.0
 #: How often topics are looked up. A broker that has just been restarted may leave some out: a group that is
-#: assigned its partitions in that moment has none of them until the next look, which makes it assign them anew.
+#: assigned its partitions in that moment has none of them until the next look, when they are assigned anew.
 METADATA_SECONDS: Final = 10
 
 

@@ -120,7 +120,8 @@ def test_a_closed_case_goes_with_its_household(town: Town, here: Client) -> None
     for path in (f"/v1/cases/{case}", f"/v1/cases/{case}/history", f"/v1/cases/{case}/alerts"):
         refused(here.get(path), 404, "not-found")
     seen = next_door.get(f"/v1/cases/{case}").json()
-    assert done(next_door.command(case, "reopen", seen["version"], key(), reason="again"))["data"]["after"] != "closed"
+    again = done(next_door.command(case, "reopen", seen["version"], key(), reason="again"))
+    assert again["data"]["after"] != "closed"
 
 
 def test_who_was_answered_sees_at_once_what_was_done(town: Town, here: Client) -> None:
