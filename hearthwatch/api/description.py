@@ -33,8 +33,11 @@ def config() -> OpenAPIConfig:
         version=__version__,
         description="Cases, households, warnings and changes. Each caller sees only their own communities, "
         "and every look is put on record before it is answered.",
-        openapi_router=Router("/v1", route_handlers=[], opt=dict(PUBLIC), include_in_schema=False),
-        render_plugins=[_Document(path="/openapi.json")],
+        # Litestar answers whatever else is under this address itself, with a page of its own: so nothing is.
+        openapi_router=Router(
+            "/v1/openapi.json", route_handlers=[], opt=dict(PUBLIC), include_in_schema=False
+        ),
+        render_plugins=[_Document(path="/")],
         use_handler_docstrings=True,
         components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
         security=[{"token": []}],

@@ -103,3 +103,10 @@ def test_every_routes_answers_are_what_it_describes(town: Town, described: dict[
         if path != "/health":
             conforms(described, path, httpx.get(town.url + url))
     assert set(described["paths"]) == {*asked, "/v1/cases/{case_id}/commands", "/v1/changes"}
+
+
+@pytest.mark.parametrize("path", ["/v1/housholds", "/v1/cases/H1-1/nothing", "/nothing"])
+def test_an_address_that_is_none_is_a_problem_like_any_other(town: Town, path: str) -> None:
+    answer = Client(town, town.token("anna", "community", HERE)).get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert "openapi.json" in answer.json()["detail"]
