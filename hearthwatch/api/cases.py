@@ -242,7 +242,7 @@ async def command(
     if answer.reason is not None:
         await note(answer.reason)
         raise RefusedError(
-            answer.reason, f"{answer.message}{_FIXES.get(answer.reason, '')}", version=answer.version
+            answer.reason, f"{answer.message}{_FIXES.get(answer.reason, '')}", version=answer.version or None
         )
     await note("repeated" if answer.is_repeated else "done")
     return Response(CommandAnswered(sent.id, True, answer.is_repeated, answer.event), status_code=200)

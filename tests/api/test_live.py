@@ -95,7 +95,8 @@ def test_a_command_sent_again_is_answered_again_and_not_carried_out_again(town: 
     assert done(again)["data"]["details"]["answer"] == f"{case}-2"
     assert (first.json()["is_repeated"], again.json()["is_repeated"]) == (False, True)
     assert here.get(f"/v1/cases/{case}").json()["version"] == 2
-    refused(here.command(case, "comment", 1, once, text="something else"), 409, "id-taken")
+    taken = refused(here.command(case, "comment", 1, once, text="something else"), 409, "id-taken")
+    assert taken.get("version") is None
 
 
 def test_a_command_that_was_refused_is_refused_again_under_its_id(town: Town, here: Client) -> None:
