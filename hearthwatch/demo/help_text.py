@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -111,9 +112,12 @@ class HelpText:
 
     def _message(self, message: Message) -> str:
         language = self._language
-        told = self._words["comma"].join(
+        said = Counter(
             f"{kind_text(str(one['kind']), language)} ({level_text(one['level'], self._policy, language)})"
             for one in message.alerts
+        )
+        told = self._words["comma"].join(
+            text if count == 1 else f"{count} × {text}" for text, count in said.items()
         )
         channel = self._words.get(f"by-{message.channel}", message.channel)
         titles = self._teams.get(message.team, {})

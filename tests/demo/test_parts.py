@@ -360,6 +360,12 @@ def test_every_act_and_message_of_the_stories_has_words(
     )
 
 
+def test_a_message_that_says_the_same_of_several_deadlines_says_it_once(policy: Policy, book: Book) -> None:
+    one = message("m", "story-zhou-1", "escalated")
+    told = HelpText(policy, book, "en").news(replace(one, alerts=one.alerts * 3))
+    assert told == "community-007003 is told by mail: 3 × Overdue (Blue - watch)"
+
+
 def test_an_act_that_was_refused_is_shown_with_its_reason(
     helped: tuple[Helped, ...], policy: Policy, book: Book
 ) -> None:
