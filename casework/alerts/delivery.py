@@ -7,7 +7,7 @@ the next team; the district's desk tries again for ever.
 
 from __future__ import annotations
 
-from casework.alerts.alert import Alert
+from casework.alerts.alert import LASTING, Alert
 from casework.alerts.content import data_of, text_of
 from casework.alerts.intents import MessageKind, Result, Send
 from casework.alerts.rate import backoff, free_at, take
@@ -238,8 +238,8 @@ def _told(turn: Turn, message: Message) -> None:
     team = turn.team(message.team)
     for alert in message.alerts:
         turn.ended("sent", alert, message.team, channel=message.channel, kind=message.kind)
-        # To say that a family moved away asks for nothing.
-        is_done = message.kind == "repeat" or alert.id in message.over or alert.kind == "moved-out"
+        # What nothing ends is told once.
+        is_done = message.kind == "repeat" or alert.id in message.over or alert.kind in LASTING
         if not is_done and team.timing.repeats:
             group = group_for(turn, team, alert)
             group.told.append(Told(alert, turn.now + team.timing.repeat_interval, team.timing.repeats))

@@ -240,7 +240,7 @@ def seen_from(event: dict[str, Any], scope: Sequence[str]) -> dict[str, Any] | N
     data = event["data"]
     if is_in(data["community"], scope):
         return event
-    if event["type"] != MOVED or not is_in(data["details"].get("from"), scope):
+    if event["type"] != MOVED or "from" not in data["details"] or not is_in(data["details"]["from"], scope):
         return None
     gone = {name: data.get(name) for name in ("household", "case", "version", "after", "community")}
     moved = {name: data["details"].get(name) for name in ("from", "to")}

@@ -5,30 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hearthwatch.api.access import MOST_FAILED, FailedTokens, narrowed
-from hearthwatch.desk import is_in
 
 HERE = "420106003005"
-
-
-@pytest.mark.parametrize(
-    ("community", "codes", "expected"),
-    [
-        (HERE, (HERE,), True),
-        (HERE, ("420106003",), True),
-        (HERE, ("420106",), True),
-        (HERE, ("420106003006",), False),
-        (HERE, ("420106004", "420107"), False),
-        (HERE, (), False),
-        (None, ("420106",), True),
-        (None, ("420106003",), False),
-        (None, (HERE,), False),
-        (None, (), False),
-    ],
-)
-def test_a_community_is_theirs_who_have_its_code_or_the_beginning_of_it(
-    community: str | None, codes: tuple[str, ...], expected: bool
-) -> None:
-    assert is_in(community, codes) is expected
 
 
 @pytest.mark.parametrize(

@@ -57,3 +57,5 @@ def test_whose_case_moves_away_sees_where_to_and_nothing_else_of_it() -> None:
         "details": {"from": COMMUNITY, "to": OTHER},
     }  # fmt: skip
     assert seen_from(moved, ["420106999"]) is None
+    moved["data"]["details"].pop("from")  # a move within a community, after a warning that was lost
+    assert seen_from(moved, ["420107"]) is None

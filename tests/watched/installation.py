@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -246,23 +246,30 @@ def family(name: str) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def going_on(live: Installation) -> Iterator[None]:
-    """Family after family falls into difficulty, until the end."""
+def meanwhile(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Something is done in a thread until the end, of which the event tells it."""
     over = threading.Event()
-
-    def send() -> None:
-        for number in itertools.count():
-            if over.is_set():
-                return
-            live.publish(family(f"more-{number}"))
-
-    thread = threading.Thread(target=send)
+    thread = threading.Thread(target=work, args=(over,))
     thread.start()
     try:
         yield
     finally:
         over.set()
         thread.join()
+
+
+@contextmanager
+def going_on(live: Installation) -> Iterator[None]:
+    """Family after family falls into difficulty, until the end."""
+
+    def send(over: threading.Event) -> None:
+        for number in itertools.count():
+            if over.is_set():
+                return
+            live.publish(family(f"more-{number}"))
+
+    with meanwhile(send):
+        yield
 
 
 def careless() -> list[dict[str, Any]]:

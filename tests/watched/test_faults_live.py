@@ -33,7 +33,7 @@ from streams.topics import planned
 from tests.agents.desk import small_catalog, small_policy
 from tests.agents.rig import Rig
 from tests.agents.test_household_stage import ill
-from tests.watched.installation import Installation, alert, answered, family
+from tests.watched.installation import Installation, alert, answered, family, meanwhile
 from tests.watched.observer import Observer, values
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(500)]
@@ -125,9 +125,8 @@ def stopped(process: Any) -> Iterator[None]:
 @contextmanager
 def flood(live: Installation, topic: str) -> Iterator[None]:
     """More and more records on a topic, some hundreds a second, until the end."""
-    over = threading.Event()
 
-    def send() -> None:
+    def send(over: threading.Event) -> None:
         producer = kafka.KafkaProducer(bootstrap_servers=live.bootstrap)
         while not over.wait(0.1):
             for _ in range(60):
@@ -135,13 +134,8 @@ def flood(live: Installation, topic: str) -> Iterator[None]:
             producer.flush(30)
         producer.close()
 
-    thread = threading.Thread(target=send)
-    thread.start()
-    try:
+    with meanwhile(send):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def test_departments_fall_silent_and_send_again(live: Installation, observer: Observer) -> None:

@@ -561,3 +561,13 @@ def test_a_state_of_a_newer_program_is_refused() -> None:
 
 def test_the_community_of_the_tests_is_the_communitys_teams() -> None:
     assert District().routes.team_of(HERE).id == "community"
+
+
+def test_a_supervisor_is_told_once() -> None:
+    """Nothing that others do answers it, so nothing would end its repeats."""
+    district = District(start="2026-03-02 10:00")
+    district.feed(alert("H1-2", "supervisor", tier="street", task="supervise"))
+    district.run(2 * HOUR)
+    district.feed(Resolve("H1-1"))
+    district.run(24 * HOUR)
+    assert [ids(send) for send in district.sent()] == [["H1-2"]]
