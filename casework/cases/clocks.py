@@ -106,12 +106,11 @@ def stop(case: Case) -> None:
 
 
 def asking(case: Case) -> set[ClockKind]:
-    """The clocks of which somebody was told and that still run: to be answered, or late."""
-    return {
-        clock.kind
-        for clock in case.clocks
-        if clock.is_running and (clock.kind == "acknowledge" or clock.overdue is not None)
-    }
+    """What is still to be done: the clocks that run, and the one that stands for a turn on a worklist.
+
+    Somebody may have been told of any: an alert names what is due first, a breach what is to be judged anew.
+    """
+    return {clock.kind for clock in case.clocks if clock.is_running or clock.is_waiting}
 
 
 def next_clock(case: Case, until: int) -> Clock | None:

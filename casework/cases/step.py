@@ -67,12 +67,14 @@ def _catch_up(work: Work, until: int) -> None:
         if when == LAPSED:
             commitment.lapse(case, moment)
             work.event(case, row.event, case.state, about | {"reason": "papers"}, at=moment)
+            work.resolve(case, case.community, ("papers",))
             continue
         if tier is None:
             taken_back = commitment.breach(work, case, moment)
             before, case.state = case.state, row.to or case.state
             event = work.event(case, row.event, before, about | {"reason": "papers"}, at=moment)
             commitment.tell(work, case, event)
+            work.resolve(case, case.community, ("papers",))
             work.feed_back(taken_back)
             continue
         event = work.event(case, row.event, case.state, about | {"tier": tier}, at=moment)

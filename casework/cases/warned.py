@@ -128,7 +128,8 @@ def _open(work: Work, kind: str, passed: WarningPassed, tells_supervisor: bool) 
 def _hand_over(work: Work, case: Case, passed: WarningPassed) -> None:
     """The household has moved: its case goes to the other community, and both are told.
 
-    One that waits on a worklist waits on the other's, if there is one; who loses it was never told of it.
+    One that waits on a worklist waits on the other's, if there is one. Who loses it was told of it only where
+    it had moved there: that ends.
     """
     before = case.community
     case.community = passed.body.data.community
@@ -140,6 +141,7 @@ def _hand_over(work: Work, case: Case, passed: WarningPassed) -> None:
         clocks.take_up(case, work.at, work.book)
     event = work.event(case, "moved", case.state, _about(passed) | {"from": before, "to": case.community})
     if was_baseline:
+        work.resolve(case, before)
         turn = case.clock("acknowledge")
         work.alert("moved-in", event, case, to=case.community, before=before, clock=turn)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 
-from casework.alerts.alert import Alert
+from casework.alerts.alert import Alert, Resolve
 from casework.cases.baseline import worklist
 from casework.cases.book import Baseline
 from casework.cases.case import Case, Household
@@ -13,6 +13,7 @@ from casework.workdays import Span
 from rules.calendar import day_text
 from tests.casework.cases.a_case import (
     ANNA,
+    BEN,
     BOOK,
     COMMUNITY,
     DAY,
@@ -113,7 +114,8 @@ def test_a_move_on_the_worklist_is_told_to_the_new_community() -> None:
     desk.warn(1, "raised", "yellow")
     desk.warn(2, "moved", "yellow", community=OTHER)
     assert desk.case.is_baseline
-    (record,) = desk.alerts
+    assert isinstance(desk.alerts[0].alert, Resolve)
+    (record,) = desk.alerts[1:]
     assert isinstance(record.alert, Alert)
     assert (record.alert.kind, record.alert.community, record.alert.task) == (
         "moved-in",
@@ -126,8 +128,38 @@ def test_a_move_on_the_worklist_is_told_to_the_new_community() -> None:
     away.warn(1, "raised", "yellow")
     away.warn(2, "moved", "yellow", community="420102001001")
     assert not away.case.is_baseline
-    assert away.told() == ["moved-in"]
+    assert away.told() == ["resolve", "moved-in"]
     assert away.case.clock("acknowledge").is_running  # type: ignore[union-attr]
+
+
+def test_who_takes_up_a_case_that_moved_on_the_worklist_is_reminded_no_more() -> None:
+    book = dataclasses.replace(BOOK, baselines=(Baseline("420106", UNTIL, 2),))
+    for command, data in (("acknowledge", {}), ("visit", {"outcome": "absent"})):
+        desk = Desk(book)
+        desk.warn(1, "raised", "yellow")
+        desk.warn(2, "moved", "yellow", community=OTHER)
+        told = desk.alerts[-1].alert
+        assert isinstance(told, Alert)
+        desk.alerts.clear()
+        desk.send(command, BEN, **data)
+        (record,) = desk.alerts
+        assert record.alert == Resolve("H1-1", ("acknowledge",))
+        assert record.key == told.district
+        assert record.alert.ends(told)
+
+
+def test_who_loses_a_case_that_moves_on_along_the_worklists_hears_no_more_of_it() -> None:
+    book = dataclasses.replace(BOOK, baselines=(Baseline("420106", UNTIL, 2), Baseline("420102", UNTIL, 2)))
+    for third in (COMMUNITY, "420102001001"):
+        desk = Desk(book)
+        desk.warn(1, "raised", "yellow")
+        desk.warn(2, "moved", "yellow", community=OTHER)
+        desk.told()
+        desk.warn(3, "moved", "yellow", community=third)
+        before, after = desk.alerts
+        assert (before.key, before.alert) == ("420106", Resolve("H1-1"))
+        assert isinstance(after.alert, Alert)
+        assert (after.alert.kind, after.alert.community) == ("moved-in", third)
 
 
 def test_a_third_flag_reaches_the_supervisor_also_on_the_worklist() -> None:

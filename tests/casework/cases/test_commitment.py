@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from casework.alerts.alert import Alert, Resolve
 from casework.assistance.measures_file import read_assistance
 from streams.envelope import Decoder
 from tests.casework.cases.a_case import (
@@ -86,6 +87,7 @@ def test_what_is_no_commitment(data: dict[str, object], reason: str) -> None:
 def test_papers_that_do_not_come_are_told_once_and_then_it_is_broken() -> None:
     desk = helped()
     desk.send("visit", outcome="met")
+    desk.told()
     assert [event.type for event in desk.until("2026-03-17T00:00")] == ["overdue"]
     assert desk.told() == ["escalated"]
     (event,) = desk.until("2026-03-25T00:00")
@@ -120,6 +122,50 @@ def test_after_a_breach_somebody_has_to_decide_anew_and_it_escalates_until_someb
         desk.later(60 * DAY)
         tiers = {(one.data["clock"], one.data["tier"]) for one in desk.events if one.type == "escalated"}
         assert {("help", "street"), ("help", "district"), ("acknowledge", "district")} <= tiers
+
+
+def answers(desk: Desk) -> list[tuple[str, ...] | None]:
+    """What the resolves since the last call say to be done."""
+    found = [one.alert.answers for one in desk.alerts if isinstance(one.alert, Resolve)]
+    desk.alerts.clear()
+    return list(found)
+
+
+def test_whoever_does_in_time_what_a_breach_asks_for_ends_what_was_told_of_it() -> None:
+    desk = Desk()
+    desk.warn(1, "raised", "blue")
+    desk.send("acknowledge")
+    desk.send("visit", outcome="met")
+    desk.send("assess", level="severe")
+    desk.send("commit", **SIGNED)
+    desk.send("deliver", **AID)
+    desk.alerts.clear()
+    desk.send("commit", STREET, step="break", reason="income was concealed")
+    street = desk.alerts[0].alert
+    assert isinstance(street, Alert)
+    assert (street.kind, street.tier, street.task) == ("escalated", "street", "assess")
+    assert answers(desk) == [("papers",)]
+    desk.send("acknowledge")
+    assert answers(desk) == [("acknowledge",)]
+    desk.send("assess", level="light")
+    (record,) = desk.alerts
+    assert record.alert == Resolve("H1-1", ("assess",))
+    assert record.alert.ends(street)
+
+
+def test_papers_that_are_not_waited_for_any_more_are_asked_for_no_more() -> None:
+    broken = helped()
+    broken.until("2026-03-17T00:00")
+    broken.alerts.clear()
+    broken.until("2026-03-25T00:00")
+    assert broken.types()[-1] == "commitment.broken"
+    assert answers(broken) == [("papers",)]
+    lapsed = signed()
+    lapsed.send("visit", outcome="met")
+    lapsed.alerts.clear()
+    lapsed.later(60 * DAY)
+    assert lapsed.types()[-1] == "commitment.waived"
+    assert answers(lapsed) == [("papers",)]
 
 
 def test_after_a_breach_a_case_is_worked_and_closed_like_any_other() -> None:
