@@ -203,7 +203,8 @@ def _rows() -> Iterator[Row]:
     for step, event in (("break", "broken"), ("waive", "waived")):
         yield Row("commit", step, TAKEN, None, f"commitment.{event}", supervisors)
     yield from _back("commit", "break", "commitment.broken", supervisors)
-    yield Row("close", "helped", ("assisted",), "closed", "closed", officers, SETTLED)
+    # Assessed and helped is what a program of before made of a helped case that was reopened.
+    yield Row("close", "helped", ("assessed", "assisted"), "closed", "closed", officers, SETTLED)
     for code in ("helped-already", "no-need"):
         yield Row("close", code, ("visited", "assessed"), "closed", "closed", officers, MET_ONLY)
     yield Row("close", "refused", SEEN, "closed", "closed", officers)

@@ -26,14 +26,14 @@ class Course:
     """How far one case has come.
 
     What it is counted under (`level`, `community`, `indicators`, `warnings`) is as it was when the household
-    was first met or helped, or as it is now if it never was: what a visit finds raises warnings itself, and
+    was first met or helped, or, if it never was, as it was when it was closed or as it is now: what a visit finds raises warnings itself, and
     a warning that came after the visit is not what led to it.
 
     Attributes:
         opened: in microseconds since 1970.
         version: of the last event that was taken.
         level: the highest so far.
-        community: who answers for it: 12 digits, or None.
+        community: who answers for it, or did when it was closed: 12 digits, or None.
         indicators: ids of those with points above 0 in the warnings that opened or raised it.
         warnings: ids of these warnings.
         found: the level of difficulty that was last assessed, or None.
@@ -229,7 +229,7 @@ class Courses:
         elif event.after == "closed" and type in ("closed", "withdrawn"):
             course.code, course.source = details.code, details.source
             course.is_withdrawn = type == "withdrawn"
-        if not course.is_settled:
+        if not course.is_settled and course.code is None:  # who closed it: a later move is another's
             course.community = _interned(event.community)
         if event.after in _TAKEN:
             course.was_acknowledged = True

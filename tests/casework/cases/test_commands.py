@@ -166,6 +166,14 @@ def test_nobody_puts_away_an_unvisited_case_of_the_highest_level_alone() -> None
     assert seen.send("close", code="duplicate", duplicate_of="H7-2").after == "closed"
 
 
+def test_a_case_that_an_earlier_program_left_assessed_though_it_is_helped_can_be_closed_as_helped() -> None:
+    desk = assisted()
+    desk.case.state = "assessed"
+    assert desk.refused("close", code="no-need") == "not-yet"
+    assert desk.send("close", code="helped").after == "closed"
+    assert assessed().refused("close", code="helped") == "not-yet"
+
+
 def test_a_helped_case_that_goes_on_was_helped_and_not_without_need() -> None:
     desk = assisted()
     desk.send("close", code="helped")

@@ -113,6 +113,17 @@ def test_a_family_that_moves_before_it_is_met_counts_where_it_is_met() -> None:
     assert course_of(family).community == OTHER
 
 
+def test_a_family_that_was_never_met_counts_where_its_case_was_closed() -> None:
+    family = opened()
+    family.send("acknowledge")
+    family.send("close", code="moved-away")
+    (event,) = family.warn(2, "moved", community=OTHER)
+    assert (event.type, event.community) == ("noted", OTHER)
+    assert course_of(family).community == COMMUNITY
+    family.send("reopen", STREET, reason="they are to be visited there")
+    assert course_of(family).community == OTHER
+
+
 def test_points_below_0_are_not_behind_a_warning() -> None:
     family = Family()
     entries = because("bills", "pension", pension="social-security")
