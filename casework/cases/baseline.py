@@ -2,7 +2,8 @@
 
 A case that was raised before its district's baseline ends waits without clocks and without an alert. Each
 community takes up so many on a working day, the most urgent first; who takes one up acknowledges it, and its
-clocks run from then on. A household that crosses another line meanwhile is a case like any other at once.
+clocks run from then on. A household that crosses another line meanwhile is a case like any other at once,
+unless that comes within ``settles`` of the opening: then it belongs to the base, and the case waits on.
 
 What nobody has taken up when the baseline ends becomes a case like any other too, not all on one day: each
 case has its turn, drawn from its household's id, within as many working days as there were for the list.
@@ -93,6 +94,15 @@ def turn_of(household: str, case: Case, baseline: Baseline, book: Book) -> int:
     for _ in range(drawn % days):
         day = _working_day(book, day + 1)
     return max(baseline.until, book.workdays.opening(day))
+
+
+def give_turn(work: Work, case: Case) -> None:
+    """Let a case wait for a turn that a program of before put on a worklist without one.
+
+    Nothing falls due of such a case, so it has its turn only when anything else befalls it.
+    """
+    if case.is_baseline and not any(clock.is_waiting for clock in case.clocks):
+        pass_turn(work, case, work.at)
 
 
 def pass_turn(work: Work, case: Case, moment: int) -> None:

@@ -45,6 +45,7 @@ def _catch_up(work: Work, until: int) -> None:
     case = work.home.case
     if case is None:
         return
+    baseline.give_turn(work, case)
     while (clock := clocks.next_clock(case, until)) is not None:
         moment = clock.next
         assert moment is not None

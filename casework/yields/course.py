@@ -26,8 +26,8 @@ class Course:
     """How far one case has come.
 
     What it is counted under (`level`, `community`, `indicators`, `warnings`) is as it was when the household
-    was first met or helped, or, if it never was, as it was when it was closed or as it is now: what a visit finds raises warnings itself, and
-    a warning that came after the visit is not what led to it.
+    was first met or helped, or, if it never was, as it was when it was closed or as it is now: what a visit
+    finds raises warnings itself, and a warning that came after the visit is not what led to it.
 
     Attributes:
         opened: in microseconds since 1970.

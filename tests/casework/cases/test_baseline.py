@@ -7,8 +7,10 @@ from collections import Counter
 
 from casework.alerts.alert import Alert, Resolve
 from casework.cases.baseline import worklist
-from casework.cases.book import Baseline
+from casework.cases.book import Baseline, Book
 from casework.cases.case import Case, Household
+from casework.cases.case_events import replay
+from casework.cases.commands import Tick
 from casework.workdays import Span
 from rules.calendar import day_text
 from tests.casework.cases.a_case import (
@@ -90,6 +92,42 @@ def test_an_end_that_is_put_off_puts_off_who_waits() -> None:
     assert desk.home.next_due is not None
     assert desk.home.next_due >= later
     assert desk.take(known)[-1].type == "acknowledged"  # it is not stale for that
+
+
+def from_before(book: Book, at: int = MONDAY) -> Desk:
+    """A case as a worker of before put it on a worklist: no clock, so no turn."""
+    desk = Desk(book, at)
+    desk.warn(1, "raised", "yellow")
+    desk.case.clocks = []
+    assert desk.home.next_due is None
+    return desk
+
+
+def test_a_case_without_a_turn_gets_one_when_anything_befalls_it() -> None:
+    desk = from_before(LIVE)
+    turn = Desk(LIVE)
+    turn.warn(1, "raised", "yellow")
+    desk.at += HOUR
+    first, second = desk.take(desk.command("comment", ANNA, text="is there a turn?"))
+    assert (first.type, first.at, second.type) == ("worklist-extended", desk.at, "commented")
+    assert desk.home.next_due == turn.home.next_due == first.data["due"]
+    assert desk.told() == []
+    assert desk.later(30 * DAY)[0].type == "worklist-ended"
+    acknowledged = from_before(LIVE)
+    assert acknowledged.send("acknowledge").type == "acknowledged"
+    assert not acknowledged.case.is_baseline
+    assert replay("H1", [event.body() for event in desk.events]) == desk.home
+
+
+def test_after_the_end_a_case_without_a_turn_is_like_any_other_when_anything_befalls_it() -> None:
+    desk = from_before(LIVE)
+    assert desk.take(Tick(0))[0].at == MONDAY  # as late as it is taken, whatever it says
+    desk = from_before(LIVE)
+    desk.at = UNTIL + DAY
+    first, second = desk.take(desk.command("comment", ANNA, text="still there"))
+    assert (first.type, first.at, second.type) == ("worklist-ended", desk.at, "commented")
+    assert desk.told() == ["raised"]
+    assert desk.case.clock("acknowledge").is_running  # type: ignore[union-attr]
 
 
 def test_whoever_closes_or_takes_up_a_case_ends_its_wait() -> None:
