@@ -326,30 +326,30 @@ def test_the_household_that_is_named_instead_is_on_record_under_its_own_id(town:
 # -- lists and looks ---------------------------------------------------------------------------------
 def test_lists_are_filtered_and_the_most_urgent_come_first(town: Town, case: Cli) -> None:
     near, far = "420106022001", "420106022002"
-    levels = {"Q1": "blue", "Q2": "red", "Q3": "yellow", "Q4": "orange", "Q5": "red"}
-    ids = {home: opened(town, home, far if home == "Q5" else near, level) for home, level in levels.items()}
-    done(case("ack", ids["Q3"], by=("mei", "community", near)))
+    levels = {"LQ1": "blue", "LQ2": "red", "LQ3": "yellow", "LQ4": "orange", "LQ5": "red"}
+    ids = {home: opened(town, home, far if home == "LQ5" else near, level) for home, level in levels.items()}
+    done(case("ack", ids["LQ3"], by=("mei", "community", near)))
 
     def listed(*words: str, **more: Any) -> list[str]:
         return [one["household"] for one in done(case("list", *words, "--json", **more)).lines]
 
-    everything = ["Q2", "Q5", "Q4", "Q3", "Q1"]  # Q2 was opened before Q5
+    everything = ["LQ2", "LQ5", "LQ4", "LQ3", "LQ1"]  # LQ2 was opened before LQ5
     assert listed("--community", "420106022") == everything
     assert listed("--community", near, "--community", far) == everything
-    assert listed("--community", near) == ["Q2", "Q4", "Q3", "Q1"]
-    assert listed(by=("mei", "community", far)) == ["Q5"]
-    assert listed("--community", "420106022", "--level", "red") == ["Q2", "Q5"]
-    assert listed("--community", "420106022", "--state", "acknowledged") == ["Q3"]
+    assert listed("--community", near) == ["LQ2", "LQ4", "LQ3", "LQ1"]
+    assert listed(by=("mei", "community", far)) == ["LQ5"]
+    assert listed("--community", "420106022", "--level", "red") == ["LQ2", "LQ5"]
+    assert listed("--community", "420106022", "--state", "acknowledged") == ["LQ3"]
     assert listed("--community", "420106022", "--overdue") == []
     assert listed("--community", "420106022", "--in-time") == everything
     pages = [listed("--community", "420106022", "--limit", "2", "--page", n) for n in "1234"]
-    assert pages == [["Q2", "Q5"], ["Q4", "Q3"], ["Q1"], []]
+    assert pages == [["LQ2", "LQ5"], ["LQ4", "LQ3"], ["LQ1"], []]
     assert set(everything) <= set(listed("--limit", "5000"))
     said = done(case("list", "--community", "420106022", "--limit", "2", "--page", "2"))
     assert said.err == "Cases 3 to 4 of 5; for more: --page 3\n"
     head, first, second = said.out.splitlines()
     assert head.split()[:4] == ["level", "case", "state", "due"]
-    assert ("Q4-1" in first, "Q3-1" in second, "acknowledged" in second) == (True, True, True)
+    assert ("LQ4-1" in first, "LQ3-1" in second, "acknowledged" in second) == (True, True, True)
     assert "\x1b" not in said.out
 
 
