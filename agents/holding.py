@@ -62,17 +62,8 @@ class Holding:
             claim: Claim = await self._engine.ledger.claim(
                 self._engine.stage.name, tp.topic, tp.partition, generation, self._engine.worker
             )
-        except (StaleClaimError, TransportError) as error:
-            logger.warning("%s-%d is not claimed: %s", tp.topic, tp.partition, error, extra=at(tp))
-            self.refused("stale" if isinstance(error, StaleClaimError) else "unavailable", tp)
-            self._reclaim_later(tp)
-            return None
-        except LedgerError as error:
-            is_missing = isinstance(error, LedgerMissingError)
-            self.refused("missing" if is_missing else "ledger", tp)
-            self._stop(tp, str(error))
-            if is_missing:  # a rebuild brings it back, and needs no restart of ours
-                self._later(tp, self._look_again)
+        except Exception as error:  # noqa: BLE001 - judged there; the claims beside it go on
+            self._not_claimed(tp, error, is_given_up=self._drains != drains)
             return None
         if self._drains != drains:  # it is about to be given up, and nobody would wait for this lane
             return None
@@ -83,6 +74,35 @@ class Holding:
         self.lanes[tp] = lane
         self.stopped.pop(tp, None)
         return lane
+
+    def _not_claimed(self, tp: TP, error: Exception, *, is_given_up: bool) -> None:
+        """A claim came to nothing: have it made again, or stop the partition.
+
+        Args:
+            is_given_up: a drain began meanwhile; it waits for the older lane, and the next assignment claims.
+        """
+        if isinstance(error, LedgerError) and not isinstance(error, StaleClaimError):
+            is_missing = isinstance(error, LedgerMissingError)
+            self.refused("missing" if is_missing else "ledger", tp)
+            self._stop(tp, str(error))
+            if is_missing:  # a rebuild brings it back, and needs no restart of ours
+                self._later(tp, self._look_again)
+            return
+        if isinstance(error, StaleClaimError | TransportError):
+            logger.warning("%s-%d is not claimed: %s", tp.topic, tp.partition, error, extra=at(tp))
+            self.refused("stale" if isinstance(error, StaleClaimError) else "unavailable", tp)
+        else:
+            logger.error("%s-%d is not claimed", tp.topic, tp.partition, exc_info=error, extra=at(tp))
+        if not is_given_up:
+            # Nothing is fetched for an older lane any more, and while it stands nobody claims again.
+            self._forget(tp)
+            self._later(tp, self._look_again if tp in self.stopped else self.reclaim)
+
+    def _forget(self, tp: TP) -> None:
+        """Let a lane go: what it has under way is not committed any more."""
+        lane = self.lanes.pop(tp, None)
+        if lane is not None:
+            lane.is_dropped = True
 
     def admit(self, tp: TP, offset: int, earliest: int, end: int) -> bool:
         """Whether the log fits the claim: deleted records are told, a log that is too short stops it."""
@@ -140,7 +160,7 @@ class Holding:
         self._is_draining = False
         kept = set(partitions)
         for tp in [tp for tp in self.lanes if tp not in kept]:
-            self.lanes.pop(tp).is_dropped = True
+            self._forget(tp)
         for tp in [tp for tp in self.stopped if tp not in kept]:
             del self.stopped[tp]
         self._delays.clear()
@@ -185,9 +205,7 @@ class Holding:
             self._stop(lane.tp, why)
 
     def _stop(self, tp: TP, why: str) -> None:
-        lane = self.lanes.pop(tp, None)
-        if lane is not None:
-            lane.is_dropped = True
+        self._forget(tp)
         is_told = self.stopped.get(tp) == why
         self.stopped[tp] = why
         self._engine.consumer.halt(tp)
