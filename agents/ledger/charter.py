@@ -136,14 +136,19 @@ class KafkaCharter:
 
         partition = TopicPartition(self._topic, 0)
         if self._consumer is None:
-            consumer = self._consumer = AIOKafkaConsumer(
+            consumer = AIOKafkaConsumer(
                 enable_auto_commit=False, auto_offset_reset="earliest", **self._options
             )
-            await consumer.start()
-            consumer.assign([partition])
-            consumer.pause(partition)
+            try:
+                await consumer.start()
+                consumer.assign([partition])
+                consumer.pause(partition)
+                await consumer.seek_to_beginning(partition)
+            except BaseException:  # also where a rebalance cancels a claim: the next one connects anew
+                await consumer.stop()
+                raise
             self._charter = Charter()
-            await consumer.seek_to_beginning(partition)
+            self._consumer = consumer
         end = (await self._consumer.end_offsets([partition]))[partition]
         # Paused but while there is something to fetch: a broker answers one request of a connection after
         # the other, so the question for the end would wait behind a fetch that waits for records.
@@ -160,8 +165,13 @@ class KafkaCharter:
         from aiokafka import AIOKafkaProducer
 
         if self._producer is None:
-            self._producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **self._options)
-            await self._producer.start()
+            producer = AIOKafkaProducer(acks="all", enable_idempotence=True, **self._options)
+            try:
+                await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
+            self._producer = producer
         sent = [
             await self._producer.send(
                 self._topic, key=key.encode(), value=None if value is None else value.encode(), partition=0

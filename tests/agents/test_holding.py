@@ -126,3 +126,25 @@ async def test_a_lost_ledger_is_looked_for_again_also_after_a_claim_that_failed(
     await rig.send("in", more)
     await rig.through("counting", "in", signals)
     await agrees(rig, sent + more)
+
+
+@pytest.mark.parametrize("what", ["read", "write"])
+async def test_a_charter_whose_connecting_was_cancelled_connects_again(rig: Rig, what: str) -> None:
+    """As a rebalance does with the claims that are under way."""
+    rig.share_charter()
+    charter = rig.charter
+    started = {"started/counting/in/0": "x"}
+
+    async def asked() -> None:
+        await (charter.read() if what == "read" else charter.write(started))
+
+    try:
+        first = asyncio.ensure_future(asked())
+        await asyncio.sleep(0)  # one turn: it has begun to connect
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        await asked()
+        assert len((await charter.read()).started) == (what == "write")
+    finally:
+        await charter.close()
