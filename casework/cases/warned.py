@@ -145,8 +145,10 @@ def _hand_over(work: Work, case: Case, passed: WarningPassed) -> None:
         turn = case.clock("acknowledge")
         work.alert("moved-in", event, case, to=case.community, before=before, clock=turn)
     else:
-        if district_of(before) != district_of(case.community):
-            work.resolve(case, before)  # who decides there hears no more of the case
+        # Who answers for it no longer is reminded of nothing. In another district nobody hears more of it; in
+        # the same one what is late goes on to the tiers above.
+        is_there = district_of(before) == district_of(case.community)
+        work.resolve(case, before, ("acknowledge",) if is_there else None)
         work.alert("moved-out", event, case, to=before, before=before)
         work.alert("moved-in", event, case, to=case.community, before=before)
 

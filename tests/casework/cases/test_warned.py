@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from casework.alerts.alert import Alert
-from tests.casework.cases.a_case import ANNA, BEN, COMMUNITY, DAY, HOUR, OTHER, Desk, entry, warning
+from casework.alerts.alert import Alert, Resolve
+from tests.casework.cases.a_case import ANNA, BEN, COMMUNITY, DAY, HOME, HOUR, OTHER, Desk, entry, warning
 
 
 def opened(level: str = "yellow") -> Desk:
@@ -114,6 +114,20 @@ def test_moved_hands_the_case_over_and_tells_both_communities() -> None:
     assert desk.send("acknowledge", BEN).type == "acknowledged"
 
 
+def test_who_answers_for_a_case_no_longer_is_reminded_of_nothing_and_what_is_late_stays_so() -> None:
+    """From one community to another and on, before anybody has answered."""
+    desk = opened()
+    for number, community in ((2, OTHER), (3, "420106001001")):
+        desk.alerts.clear()
+        desk.warn(number, "moved", community=community)
+        resolve, *others = [record.alert for record in desk.alerts]
+        assert isinstance(resolve, Resolve)
+        assert [one.kind for one in others if isinstance(one, Alert)] == ["moved-out", "moved-in"]
+        reminded = Alert("H1-1-1", "H1-1", HOME, "moved-in", "orange", OTHER)
+        late = Alert("H1-1-2", "H1-1", HOME, "escalated", "orange", OTHER, tier="street", task="visit")
+        assert (resolve.ends(reminded), resolve.ends(late)) == (True, False)
+
+
 def test_a_move_into_another_district_ends_the_alerts_of_the_first() -> None:
     desk = opened()
     desk.warn(2, "moved", community="420102001001")
@@ -136,7 +150,7 @@ def test_a_household_that_moved_while_at_no_level_is_handed_over_by_its_next_war
         assert (first.type, first.data["from"], first.data["to"]) == ("moved", COMMUNITY, OTHER)
         assert second.type == "upgraded"
         assert (desk.case.community, desk.case.officer) == (OTHER, None)
-        assert desk.told()[:2] == ["moved-out", "moved-in"]
+        assert desk.told()[:3] == ["resolve", "moved-out", "moved-in"]
 
 
 def test_a_household_that_moved_with_a_higher_level_is_handed_over_first() -> None:
