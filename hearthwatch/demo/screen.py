@@ -26,6 +26,7 @@ from streams.warnings_topic import WarningRecord
 _TITLE_WIDTH = 20
 _CHANGE_WIDTH = 24  # "was Orange - help needed"
 _DONE_WIDTH = 9  # "withdrawn"
+_NAME_WIDTH = 15  # "Job found again"
 _BAR_WIDTH = 24
 _LEVELS_WIDTH = _TITLE_WIDTH + 6 + _BAR_WIDTH
 _GAP = 3
@@ -140,7 +141,7 @@ class Screen:
             style = "yellow" if isinstance(one.what, Message) else "green"
             line = Text.assemble(
                 (f"{one.day}  ", "dim"),
-                set_cell_size(_name(one, self._language), 13),
+                set_cell_size(_name(one, self._language), _NAME_WIDTH) + "  ",
                 (self._help.news(one.what), style),
             )
             line.truncate(width, overflow="ellipsis")

@@ -432,6 +432,7 @@ def test_every_part_of_the_screen_is_seen_in_usual_terminals(
     tally.warned([warning(f"h{n}", 1, "blue", because=entries) for n in range(30)])
     tally.warned([warning("h0", 2, None, type="warning.cleared", previous_level="blue")])
     tally.alerted([message(f"m{n}", "story-zhou-1") for n in range(8)], "2024-05-11", 0)
+    tally.alerted([message("m9", "story-job-found-again-1")], "2024-05-11", 0)
     console = Console(width=width, height=height, force_terminal=True, color_system=None)
     with console.capture() as captured:
         console.print(Screen(tally, language))
@@ -442,6 +443,7 @@ def test_every_part_of_the_screen_is_seen_in_usual_terminals(
     assert words["title"] in lines[0]
     assert words["rejected"] in lines[0]
     shown = "\n".join(lines)
+    assert {"en": "Job found again  ", "zh": "重新就业  "}[language] in shown
     for level in tally.policy.levels:
         assert level.title[language] in shown
     for part in ("stories", "help", "newest"):
