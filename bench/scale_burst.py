@@ -201,7 +201,7 @@ async def measure(stack: Stack, size: Size, say: Progress) -> dict[str, Any]:
         try:
             await is_there.wait()
             await at.publish(probes.registration())
-            async with asyncio.timeout(THROUGH_SECONDS):
+            async with asyncio.timeout(THROUGH_SECONDS + size.seconds):
                 await flow.through(steps(catalog))
                 tasks.append(
                     asyncio.ensure_future(sender.evenly(None, PROBES_PER_SECOND, probes.line, probes.due))
