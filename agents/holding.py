@@ -191,7 +191,7 @@ class Holding:
         self._engine.signals.emit("dropped", tp=tp, why=why)
         self._report()
         if not lane.is_closing:
-            self._reclaim_later(lane.tp)
+            self._later(tp, self.reclaim)
 
     def halt(self, lane: Lane, error: LedgerError) -> None:
         """State and log do not fit together: the partition waits for an operator, or for a newer program."""
@@ -215,9 +215,6 @@ class Holding:
         self._engine.signals.emit("stopped", tp=tp, why=why)
         self._report()
 
-    def _reclaim_later(self, tp: TP) -> None:
-        self._later(tp, self.reclaim)
-
     def _later(self, tp: TP, what: Callable[[TP], None]) -> None:
         if self._engine.is_closing:
             return
@@ -230,7 +227,7 @@ class Holding:
         if self._engine.is_closing or self._is_draining or tp in self.lanes or tp in self.stopped:
             return
         if not self._engine.consumer.reclaim(tp):
-            self._reclaim_later(tp)
+            self._later(tp, self.reclaim)
 
     def _look_again(self, tp: TP) -> None:
         """Claim a partition that Redis had lost; it stays stopped if that is still so."""

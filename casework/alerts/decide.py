@@ -164,7 +164,7 @@ def _flush(turn: Turn, group: Group) -> None:
     if goes:
         group.last = turn.now
     again = _repeats(turn, group, team)
-    turn.changed[f"{group.team}/{group.community}"] = group
+    turn.changed[group.key] = group
     if goes:
         make(turn, team, "alerts", goes)
     if again:

@@ -105,10 +105,9 @@ def digest_due(turn: Turn, digest: Digest) -> int:
     if channel is None:
         return turn.now
     free = free_at(turn.state.rates.get(channel.id, 0), channel.rate, 1)
-    key = f"{digest.team}/{digest.channel}"
-    if key not in turn.levels:
-        turn.levels[key] = {alert.level for alert in digest.alerts}
-    is_urgent = any(turn.routes.is_urgent(level) for level in turn.levels[key])
+    if digest.key not in turn.levels:
+        turn.levels[digest.key] = {alert.level for alert in digest.alerts}
+    is_urgent = any(turn.routes.is_urgent(level) for level in turn.levels[digest.key])
     after = digest.last + channel.rate.digest if digest.last >= 0 and not is_urgent else 0
     return max(free, after, turn.now)
 
@@ -124,7 +123,7 @@ def make_digest(turn: Turn, digest: Digest) -> None:
             alerts.append(alert)
     digest.alerts = []
     digest.due = NEVER
-    turn.levels.pop(f"{digest.team}/{digest.channel}", None)
+    turn.levels.pop(digest.key, None)
     if not alerts:
         return
     if channel is None or channel.id not in team.channels:
@@ -249,13 +248,13 @@ def _to_digest(turn: Turn, message: Message, channel: Channel) -> None:
     """A message is beyond a channel's rate: its alerts wait for the team's digest there."""
     if message.kind == "repeat":
         return  # it was told before; what still is not acknowledged is overdue, and escalates
-    key = f"{message.team}/{channel.id}"
-    digest = turn.state.digests.setdefault(key, Digest(message.team, channel.id))
+    digest = Digest(message.team, channel.id)
+    digest = turn.state.digests.setdefault(digest.key, digest)
     digest.alerts += message.alerts
-    if key in turn.levels:
-        turn.levels[key].update(alert.level for alert in message.alerts)
+    if digest.key in turn.levels:
+        turn.levels[digest.key].update(alert.level for alert in message.alerts)
     for alert in message.alerts:
-        turn.state.places.digests.setdefault(alert.case, set()).add(key)
+        turn.state.places.digests.setdefault(alert.case, set()).add(digest.key)
         turn.ended("digested", alert, message.team, channel=channel.id)
     digest.due = digest_due(turn, digest)
 

@@ -72,6 +72,11 @@ class Group(msgspec.Struct, array_like=True):
     last: int = -1
     due: int = NEVER
 
+    @property
+    def key(self) -> str:
+        """Where it stands in :attr:`State.groups`."""
+        return f"{self.team}/{self.community}"
+
 
 class Digest(msgspec.Struct, array_like=True):
     """Alerts beyond a channel's rate, for one team.
@@ -85,6 +90,11 @@ class Digest(msgspec.Struct, array_like=True):
     alerts: list[Alert] = []
     last: int = -1
     due: int = NEVER
+
+    @property
+    def key(self) -> str:
+        """Where it stands in :attr:`State.digests`."""
+        return f"{self.team}/{self.channel}"
 
 
 class Message(msgspec.Struct, array_like=True):

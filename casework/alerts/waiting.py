@@ -75,13 +75,11 @@ def put(turn: Turn, alert: Alert, team: Team) -> None:
 def group_for(turn: Turn, team: Team, alert: Alert) -> Group:
     """The group into which an alert is about to come, of its community for a team; a new one if there is
     none."""
-    key = f"{team.id}/{alert.community or ''}"
-    groups = turn.state.groups
-    if key not in groups:
-        groups[key] = Group(team.id, alert.community or "")
-    turn.state.places.groups.setdefault(alert.case, set()).add(key)
-    turn.changed[key] = groups[key]
-    return groups[key]
+    group = Group(team.id, alert.community or "")
+    group = turn.state.groups.setdefault(group.key, group)
+    turn.state.places.groups.setdefault(alert.case, set()).add(group.key)
+    turn.changed[group.key] = group
+    return group
 
 
 def held(turn: Turn, alert: Alert, team: Team) -> tuple[int, str]:
@@ -170,7 +168,7 @@ def drop(
                 one for one in group.waiting if one.alert.case != case or not is_meant(one.alert)
             ]
         group.told = told
-        turn.changed[f"{group.team}/{group.community}"] = group
+        turn.changed[group.key] = group
         for alert in gone:
             turn.ended(fate, alert, group.team, by=by)
     for digest in places.of(case, places.digests, state.digests):
@@ -178,7 +176,7 @@ def drop(
             for alert in [one for one in digest.alerts if one.case == case and is_meant(one)]:
                 turn.ended(fate, alert, digest.team, channel=digest.channel, by=by)
             digest.alerts = [one for one in digest.alerts if one.case != case or not is_meant(one)]
-            turn.levels.pop(f"{digest.team}/{digest.channel}", None)
+            turn.levels.pop(digest.key, None)
             if not digest.alerts:
                 digest.due = NEVER
     for message in places.of(case, places.messages, state.messages):
