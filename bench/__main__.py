@@ -26,6 +26,8 @@ from rich.table import Table
 from bench import faust_documented, latency, latency_chart, latency_figures, pipeline, step
 from bench.chart import draw
 from bench.machine import ROOT, describe, result_name, today
+from bench.pipeline_figures import AIMS
+from bench.servers import end_on_sigterm
 from streams.records import HOUSEHOLD_FACTS
 
 PICTURE = ROOT / "docs" / "explanation" / "benchmark.svg"
@@ -84,7 +86,7 @@ def run(
     yardsticks = measured.pop("yardsticks")
     json_us = yardsticks["json_loads_us"]["median"]
     orjson_us = yardsticks["orjson_loads_us"]["median"]
-    medians = {stage: summary[stage]["cpu_us"]["median"] for stage in pipeline.AIMS}
+    medians = {stage: summary[stage]["cpu_us"]["median"] for stage in AIMS}
     return {
         **about,
         "yardsticks": yardsticks,
@@ -107,7 +109,7 @@ def show(result: dict[str, Any], console: Console) -> None:
     table = Table(title=f"CPU per record, one core - {result['cpu']}, {result['date']}")
     for name in ("", "least", "median", "greatest", "aim", "records/s", "records a part", "Kafka", "Valkey"):
         table.add_column(name, justify="left" if not name else "right")
-    for stage, aim in pipeline.AIMS.items():
+    for stage, aim in AIMS.items():
         one = summary[stage]
         cpu, servers = one["cpu_us"], one["servers_us"]
         table.add_row(
@@ -160,7 +162,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="where the result goes; bench/results/ unless said")
     parser.add_argument("--no-picture", action="store_true", help="leave the picture as it is")
     given = parser.parse_args()
-    pipeline.end_on_sigterm()
+    end_on_sigterm()
     console = Console()
     result = run(pipeline.Size(given.households), given.rounds, console, latencies=latency.scenarios())
     out = given.out or RESULTS / result_name(result)

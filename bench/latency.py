@@ -38,8 +38,7 @@ from bench.latency_child import Child
 from bench.latency_figures import LEGS, curve, lines, percentiles
 from bench.latency_load import MARK, Load, crossing_of
 from bench.machine import CATALOG, cpu_seconds, describe, pin, today
-from bench.pipeline import end_on_sigterm
-from bench.servers import Round, server_pids, servers
+from bench.servers import Round, end_on_sigterm, server_pids, servers
 from deploy.local import Stack
 from streams.catalog import Catalog
 from streams.catalog_file import read_catalog

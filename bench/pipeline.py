@@ -20,17 +20,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import signal
-import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -38,25 +32,21 @@ import orjson
 from agents.app import STAGES, StageName
 from agents.flow import Flow
 from agents.ticks import append_ticks, steps
-from bench.machine import CATALOG, POLICY, ROOT, cpu_seconds, describe, places, spread, today, yardsticks
-from bench.servers import NAMESPACE, Round, server_cpu, servers
-from bench.stage_process import Sample
-from rules import household as core
-from rules.backtest import Backtest
+from bench.agreement import agreement
+from bench.machine import CATALOG, POLICY, describe, today, yardsticks
+from bench.pipeline_figures import cpu_between, summary, windows_of
+from bench.servers import Round, end_on_sigterm, server_cpu, servers
+from bench.stage_children import Process, started
 from rules.compile import Rules, compile_policy
 from rules.policy_file import read_policy
-from rules.score import add_up
 from streams.catalog import Catalog
 from streams.catalog_file import read_catalog
 from streams.district import District, district_lines
-from streams.records import HOUSEHOLD_FACTS, WARNINGS, Tick, decode_household_record
+from streams.records import HOUSEHOLD_FACTS
 from streams.timestamps import parse_fast
 
 Progress = Callable[[str], None]
 
-#: CPU per record in microseconds that each stage is meant to stay within.
-AIMS: Final = {"intake": 12.0, "person": 8.0, "household": 20.0}
-READY_SECONDS: Final = 60.0
 THROUGH_SECONDS: Final = 300.0
 
 
@@ -101,85 +91,6 @@ class Lines:
         return cls(lines[:count], lines[count:])
 
 
-class Process:
-    """A stage in a process of its own."""
-
-    def __init__(
-        self, stage: StageName, at: Round, warm_up: int, window: int, cores: Sequence[int],
-        profile: str | None = None, policy: Path = POLICY, cache_bytes: int | None = None,
-        module: str = "bench.stage_process",
-    ) -> None:  # fmt: skip
-        self.stage = stage
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module],
-            cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        order = {
-            "stage": stage, "kafka": at.stack.kafka_bootstrap, "redis": at.stack.redis_url,
-            "prefix": at.prefix, "namespace": NAMESPACE, "cores": list(cores),
-            "warm_up": warm_up, "window": window, "policy": str(policy),
-            "profile": f"{profile}.{stage}" if profile else None,
-            "cache_bytes": cache_bytes,
-        }  # fmt: skip
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-
-    async def ready(self) -> None:
-        """Wait until it is connected."""
-        line = await asyncio.wait_for(asyncio.to_thread(self._line), READY_SECONDS)
-        if line != "ready":
-            raise RuntimeError(f"the {self.stage} process did not start: {line!r}")
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().strip()
-
-    def mark(self) -> None:
-        """Let it take a sample now."""
-        self._process.send_signal(signal.SIGUSR1)
-
-    @property
-    def pid(self) -> int:
-        """Of the process."""
-        return self._process.pid
-
-    @property
-    def cpu(self) -> float:
-        """CPU seconds so far."""
-        return cpu_seconds(self._process.pid)
-
-    async def stop(self) -> list[Sample]:
-        """End it; its samples."""
-        self._process.send_signal(signal.SIGTERM)
-        line = await asyncio.wait_for(asyncio.to_thread(self._line), READY_SECONDS)
-        self._process.wait(READY_SECONDS)
-        return [Sample(**fields) for fields in json.loads(line)]
-
-    def kill(self) -> None:
-        """End it without a word, unless it has ended."""
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-
-@contextmanager
-def started(
-    stages: Sequence[StageName], at: Round, size: Size, *, alone: bool, profile: str | None = None
-) -> Iterator[dict[StageName, Process]]:
-    """Processes of some stages; one that runs alone has a core to itself."""
-    cores = places()[0] if alone else sorted(os.sched_getaffinity(0))
-    with ExitStack() as stack:
-        processes = {}
-        for stage in stages:
-            process = processes[stage] = Process(stage, at, size.warm_up, size.window, cores, profile)
-            stack.callback(process.kill)
-        yield processes
-
-
 class Bench:
     """One round."""
 
@@ -191,6 +102,13 @@ class Bench:
         self.progress = progress
         self.flow: Flow = at.flow()
         self.steps = dict(steps(at.catalog))
+
+    def _started(
+        self, stages: Sequence[StageName], *, alone: bool, profile: str | None = None
+    ) -> AbstractContextManager[dict[StageName, Process]]:
+        return started(
+            stages, self.at, warm_up=self.size.warm_up, window=self.size.window, alone=alone, profile=profile
+        )
 
     async def through(self, stages: Sequence[StageName]) -> None:
         """Wait until what was published has come through some stages."""
@@ -211,7 +129,11 @@ class Bench:
                 out["stages"][stage] = await self._alone(stage, profile)
             out["together"] = await self._together(life[first:])
             out["ticks"] = out["together"].pop("ticks")
-            out["agreement"] = await self._agreement(out["ticks"]["until_day"])
+            self.progress("comparing with a backtest")
+            out["agreement"] = await agreement(
+                self.at, self.flow.ledger, self.rules,
+                [*self.lines.registration, *self.lines.life], out["ticks"]["until_day"],
+            )  # fmt: skip
         finally:
             await self.flow.close()
             await self.flow.ledger.close()
@@ -219,7 +141,7 @@ class Bench:
 
     async def _register(self) -> dict[str, int]:
         """Let a district appear; how many events, and how many records for households, that took."""
-        with started(STAGES, self.at, self.size, alone=False) as processes:
+        with self._started(STAGES, alone=False) as processes:
             await asyncio.gather(*(process.ready() for process in processes.values()))
             self.progress(f"registering {self.size.households:,} households")
             await self.at.publish(self.lines.registration)
@@ -231,14 +153,14 @@ class Bench:
     async def _alone(self, stage: StageName, profile: str | None) -> dict[str, Any]:
         """A stage over all that waits for it, on one core."""
         self.progress(f"{stage} alone")
-        with started([stage], self.at, self.size, alone=True, profile=profile) as processes:
+        with self._started([stage], alone=True, profile=profile) as processes:
             before = server_cpu(self.at.stack)
             process = processes[stage]
             await process.ready()
             await self.through([stage])
             samples = await process.stop()
         servers = server_cpu(self.at.stack)
-        windows = list(_windows(samples))
+        windows = list(windows_of(samples))
         read = samples[-1].records if samples else 0
         if not windows:
             raise RuntimeError(f"{stage}: no window was completed; {read} records were read")
@@ -252,7 +174,7 @@ class Bench:
     async def _together(self, lines: Sequence[bytes]) -> dict[str, Any]:
         """All stages at once, on all cores, while events are published; then ticks alone."""
         self.progress("all stages together")
-        with started(STAGES, self.at, self.size, alone=False) as processes:
+        with self._started(STAGES, alone=False) as processes:
             await asyncio.gather(*(process.ready() for process in processes.values()))
             used = {stage: process.cpu for stage, process in processes.items()}
             servers = server_cpu(self.at.stack)
@@ -280,7 +202,7 @@ class Bench:
         households = last.caught_up - first.caught_up
         out["ticks"] |= {
             "households": households,
-            "us": round(_cpu(first, last) * 1e6 / max(1, households), 1),
+            "us": round(cpu_between(first, last) * 1e6 / max(1, households), 1),
         }
         return out
 
@@ -297,126 +219,12 @@ class Bench:
         household.mark()
         return {"days": self.size.tick_days, "until_day": until, "records": done.ticks}
 
-    async def _agreement(self, until: int) -> dict[str, Any]:
-        """The same lines as a backtest: scores must be the same, and most warnings are."""
-        self.progress("comparing with a backtest")
-        run = Backtest(self.at.catalog, self.rules.policy, self.rules)
-        for number, line in enumerate([*self.lines.registration, *self.lines.life], start=1):
-            run.feed(number, line)
-        run.finish(until)
-        expected = {row["household"]: row for row in run.scores()}
-        found = {}
-        ledger = self.flow.ledger
-        for partition in range(self.at.partitions[HOUSEHOLD_FACTS]):
-            topic = self.at.prefix + HOUSEHOLD_FACTS
-            async for id, state in ledger.scan("household", topic, partition):
-                home = core.decode(state)
-                if home.members:
-                    score = add_up(home, self.rules)
-                    found[id] = (home.community, len(home.members), score.total, score.dimensions)
-        same = sum(
-            id in found
-            and found[id]
-            == (row["community"], row["members"], row["score"], tuple(row["dimensions"].values()))
-            for id, row in expected.items()
-        )
-        warned = Counter(warning.household for warning in run.warnings)
-        live: dict[str, set[bytes]] = {}
-        for record in await self.at.read(WARNINGS):
-            live.setdefault(record.key.decode(), set()).add(record.value)
-        replayed = await self.replay()
-        alike = sum(len(live.get(id, ())) == warned[id] for id in warned.keys() | live.keys())
-        return {
-            "households": len(expected),
-            "households_live": len(found),
-            "same_score": same,
-            "warnings": sum(warned.values()),
-            "warnings_live": sum(map(len, live.values())),
-            "same_as_replay": set().union(*live.values()) == set(replayed) and len(replayed),
-            "warned_households": len(warned.keys() | live.keys()),
-            "same_number_of_warnings": alike,
-        }
-
-    async def replay(self) -> list[bytes]:
-        """The warnings that the pure step gives for the log of ``household.facts``."""
-        rules = self.rules
-        homes: dict[str, core.Household] = {}
-        days: dict[int, int] = {}
-        marks: dict[tuple[int, str], tuple[int, int]] = {}
-        partition_of: dict[str, int] = {}
-        effects: list[core.Effect] = []
-        for record in await self.at.read(HOUSEHOLD_FACTS):
-            at = record.partition
-            message = decode_household_record(record.value)
-            if isinstance(message, Tick):
-                days[at] = max(days.get(at, message.day), message.day)
-                continue
-            mark = (at, message.channel)
-            if message.number <= marks.get(mark, (-1, -1)):
-                continue
-            marks[mark] = message.number
-            today = rules.calendar.day_of(message.received)
-            day = days[at] = max(days.get(at, today), today)
-            home = homes.get(message.household)
-            if home is None:
-                home = homes[message.household] = core.new(message.household)
-                partition_of[message.household] = at
-            effects += core.step(home, message, rules=rules, day=day, offset=record.offset)[1]
-        for id, home in homes.items():
-            effects += core.catch_up(home, rules=rules, day=days[partition_of[id]])[1]
-        return [effect.body for effect in effects if isinstance(effect, core.Warning)]
-
 
 def _received(line: bytes) -> int:
     head = orjson.loads(line)
     instant = parse_fast(head.get("recordedtime") or head["time"])
     assert instant is not None
     return instant
-
-
-def _cpu(first: Sample, last: Sample) -> float:
-    return last.user + last.system - first.user - first.system
-
-
-def _windows(samples: Sequence[Sample]) -> Iterator[dict[str, float]]:
-    windows = [sample for sample in samples if sample.name == "window"]
-    for first, last in pairwise(windows):
-        records = last.records - first.records
-        yield {
-            "records": records,
-            "cpu_us": round(_cpu(first, last) * 1e6 / records, 3),
-            "loop_us": round((last.loop - first.loop) * 1e6 / records, 3),
-            "system_us": round((last.system - first.system) * 1e6 / records, 3),
-            "records_per_second": round(records / (last.wall - first.wall)),
-            "records_per_part": round(records / max(1, last.parts - first.parts)),
-            "states_per_record": round((last.states - first.states) / records, 3),
-            "caught_up": last.caught_up - first.caught_up,
-        }
-
-
-def summary(rounds: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Least, median and greatest over the windows of all rounds."""
-    out: dict[str, Any] = {}
-    for stage in STAGES:
-        windows = [window for one in rounds for window in one["stages"][stage]["windows"]]
-        out[stage] = {
-            "aim_us": AIMS[stage],
-            "cpu_us": spread([window["cpu_us"] for window in windows]),
-            "loop_us": spread([window["loop_us"] for window in windows]),
-            "system_us": spread([window["system_us"] for window in windows]),
-            "records_per_second": spread([window["records_per_second"] for window in windows], 0),
-            "records_per_part": spread([window["records_per_part"] for window in windows], 0),
-            "servers_us": {
-                name: spread([one["stages"][stage]["servers_us"][name] for one in rounds])
-                for name in rounds[0]["stages"][stage]["servers_us"]
-            },
-        }
-    out["together"] = {
-        "events_per_second": spread([one["together"]["events_per_second"] for one in rounds], 0),
-    }
-    out["tick_us"] = spread([one["ticks"]["us"] for one in rounds], 1)
-    out["agreement"] = [one["agreement"] for one in rounds]
-    return out
 
 
 def measure(
@@ -449,11 +257,6 @@ def measure(
                 if then is not None:
                     out["then"] = then(at, done[-1])
     return {"summary": summary(done), "rounds": done, **out}
-
-
-def end_on_sigterm() -> None:
-    """Let SIGTERM end the program as Ctrl-C does, so that the servers are stopped."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 
 def main() -> None:

@@ -27,10 +27,9 @@ from rich.console import Console
 
 from bench import scale_burst, scale_load, scale_memory
 from bench.machine import CATALOG, POLICY, ROOT, describe, result_name, today
-from bench.pipeline import end_on_sigterm
 from bench.scale_chart import draw
 from bench.scale_homes import Progress
-from bench.servers import servers
+from bench.servers import end_on_sigterm, servers
 from rules.backtest import Backtest, uncollected
 from rules.policy_file import read_policy
 from streams.catalog_file import read_catalog

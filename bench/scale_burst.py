@@ -25,10 +25,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from agents.app import STAGES
 from agents.ticks import append_ticks, caught_up, steps
 from bench.machine import CATALOG, POLICY
-from bench.pipeline import Process
 from bench.scale_homes import Model, Progress, district, fill, models, name
 from bench.scale_load import memory_megabytes
 from bench.servers import Round
+from bench.stage_children import Process
 from deploy.local import Stack
 from rules.policy_file import read_policy
 from streams.catalog import JOINED, REGISTERED, RETRACTED

@@ -18,9 +18,9 @@ from aiokafka import AIOKafkaProducer
 
 from agents.flow import Flow
 from bench.machine import CATALOG, POLICY, places
-from bench.pipeline import Process
 from bench.scale_homes import Model, Progress, district, fill, models, name
 from bench.servers import Round, server_cpu
+from bench.stage_children import Process
 from deploy.local import Stack
 from rules.policy_file import read_policy
 from streams.catalog_file import read_catalog

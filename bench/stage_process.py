@@ -1,4 +1,4 @@
-"""One stage in a process of its own, which counts what it costs; :mod:`bench.pipeline` starts it.
+"""One stage in a process of its own, which counts what it costs; :mod:`bench.stage_children` starts it.
 
 It is wired as :func:`agents.process.run_worker` wires it, with its metrics, but for the samples that are
 taken when a part is through: never more than one in some thousand records. On SIGUSR1 one more is taken,

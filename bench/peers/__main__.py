@@ -35,8 +35,7 @@ from bench.peers.picture import draw
 from bench.peers.programs import PROGRAMS, Program
 from bench.peers.ratios import aims, ratios
 from bench.peers.running import PARTITIONS, Comparison, expected, summary
-from bench.pipeline import end_on_sigterm
-from bench.servers import Round, servers
+from bench.servers import Round, end_on_sigterm, servers
 from streams.catalog_file import read_catalog
 from streams.records import HOUSEHOLD_FACTS
 

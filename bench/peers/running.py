@@ -23,8 +23,8 @@ from bench.peers import by_hand, toy
 from bench.peers.installing import HERE, Installed
 from bench.peers.load import Load, fill, records
 from bench.peers.programs import Program
-from bench.pipeline import Process
 from bench.servers import Round, server_cpu
+from bench.stage_children import Process
 from streams import topics
 from streams.kafka_clients import Connection
 from streams.records import HOUSEHOLD_FACTS, WARNINGS

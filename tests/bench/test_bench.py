@@ -14,7 +14,8 @@ from rich.console import Console
 from bench import __main__ as everything
 from bench.chart import draw
 from bench.machine import result_name, spread
-from bench.pipeline import AIMS, Size
+from bench.pipeline import Size
+from bench.pipeline_figures import AIMS
 
 SMALL = Size(households=300, warm_up=400, window=400, measured=1_600, together=300, tick_days=20, days=900)
 
