@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hearthwatch.cli.asking import ask
 from hearthwatch.cli.groups import Group
 from hearthwatch.cli.options import Whole
 from hearthwatch.connections import kafka_connection
@@ -85,7 +86,8 @@ def requeue(
         click.echo(f"{len(letters):,} would be sent again.")
         return
     if not yes:
-        click.confirm(f"Send {len(letters):,} events again?", abort=True)
+        events = "1 event" if len(letters) == 1 else f"{len(letters):,} events"
+        ask(f"Send {events} again?", what=f"this sends {events} again")
     sent = failed = 0
     for letter, why in send_again(connection, letters):
         sent += not why

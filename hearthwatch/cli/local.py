@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from rich.table import Table
 from deploy.local import jars
 from deploy.local.stack import Progress as Report
 from deploy.local.stack import ServerStatus, as_json
+from hearthwatch.cli.asking import ask
 from hearthwatch.cli.groups import Group
 from hearthwatch.cli.options import Whole
 from hearthwatch.connections import local_stack
@@ -48,7 +48,7 @@ def up(as_json_: bool) -> None:
     """Start both servers, without workers, and return when they answer; what runs already is left alone."""
     stack = local_stack(load_settings())
     began = time.monotonic()
-    with reporting() as report:
+    with reporting("jars") as report:
         statuses = stack.up(report)
     if as_json_:
         click.echo(json.dumps(as_json(statuses)))
@@ -62,7 +62,7 @@ def up(as_json_: bool) -> None:
 def fetch() -> None:
     """Fetch Kafka's jars, so that everything else works without a network (`up` does it too)."""
     settings = load_settings()
-    with reporting() as report:
+    with reporting("jars") as report:
         found = jars.ensure(settings.jars_dir, repository=settings.maven_repository, progress=report)
     click.echo(f"Kafka {jars.KAFKA_VERSION}: {len(found)} jars in {settings.jars_dir}, as pinned", err=True)
 
@@ -133,26 +133,33 @@ def reset(yes: bool) -> None:
         click.echo(f"There is no data in {stack.data_dir}.")
         return
     if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("this erases all data: say so with --yes")
-        click.confirm(f"Erase all data of Kafka and Valkey in {stack.folder}?", abort=True)
+        ask(f"Erase all data of Kafka and Valkey in {stack.folder}?", what="this erases all data")
     with reporting() as report:
         stack.reset(report)
     click.echo(f"Erased the data in {stack.folder}.")
 
 
 @contextlib.contextmanager
-def reporting() -> Iterator[Report]:
-    """Show progress on standard error: a bar on a terminal, a line for each new step elsewhere."""
+def reporting(counted: str = "") -> Iterator[Report]:
+    """Show progress on standard error: a bar on a terminal, a line for each new step elsewhere.
+
+    Args:
+        counted: what is counted where a step has many parts, such as jars; elsewhere than on a terminal a
+            step of a command that names nothing is said once, without numbers.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
         said: list[str] = []
 
         def plain(what: str, done: int, total: int) -> None:
             # Fetching is one step: of its 46 jars only the first and the last line are worth a log's space.
-            if (total == 0 and what not in said) or (total and done in {0, total}):
-                click.echo(f"{what}{f' ({done} of {total} jars)' if total else ''}", err=True)
-                said.append(what)
+            if total and counted:
+                line = f"{what} ({done} of {total} {counted})" if done in {0, total} else ""
+            else:
+                line = what
+            if line and line not in said:
+                click.echo(line, err=True)
+                said.append(line)
 
         yield plain
         return

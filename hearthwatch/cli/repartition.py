@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hearthwatch.cli.asking import ask
 from hearthwatch.cli.options import Whole
 from hearthwatch.cli.rebuild import Tell, as_made, shown
 from hearthwatch.connections import kafka_connection
@@ -47,7 +48,8 @@ def repartition(households: int | None, persons: int | None, yes: bool) -> None:
         raise InputError("workers are running: stop them first with `hearthwatch down --keep-servers`")
     if not yes:
         topics_named = " and ".join(_topics(persons))
-        click.confirm(f"Delete the log of {topics_named}, and begin it anew?", abort=True)
+        what = f"this deletes the log of {topics_named}"
+        ask(f"Delete the log of {topics_named}, and begin it anew?", what=what)
     settings = as_made(settings)
     config = worker_config(settings, name="repartition", is_static=False, metrics_port=None)
     with shown(False) as tell:

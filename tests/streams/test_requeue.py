@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from functools import partial
 
 import pytest
@@ -121,3 +123,19 @@ def test_the_command(
     assert run(["deadletters", "requeue", "--yes", "--reason", "bad-data"]) == 0
     assert run(["deadletters", "requeue", "--yes", "--reason", "bad-time"]) == 0
     assert [value for _, value, *_ in sent_again(connection, topic)] == [b"\xff0", b"1"]
+
+
+def test_a_requeue_without_a_terminal_sends_nothing_and_names_yes(
+    stack: Stack,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    topic = "life.test-requeue-unasked"
+    life(connection, topic)
+    monkeypatch.setenv("HEARTHWATCH_KAFKA_BOOTSTRAP", stack.kafka_bootstrap)
+    monkeypatch.setattr(command, "read_dead_letters", lambda *_, **__: iter([letter(topic, 0)]))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert run(["deadletters", "requeue"]) == 2
+    assert capsys.readouterr().err.endswith("this sends 1 event again: say so with --yes\n")
+    assert sent_again(connection, topic) == []
