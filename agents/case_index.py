@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from agents.ledger import Ledger
-from casework.cases.case import CaseState, Household
+from casework.cases.case import STATES, CaseState, Household
 from streams.errors import LedgerError
 from streams.records import CASE_COMMANDS
 
@@ -73,6 +73,20 @@ def entry_of(member: str) -> Entry:
         None if due == NOWHERE else int(due),
         household,
         case,
+    )
+
+
+def is_member(text: str) -> bool:
+    """Whether a text could be a member, whether it stands in the index now or not."""
+    try:
+        found = entry_of(text)
+    except (LedgerError, ValueError):
+        return False
+    where = found.community
+    return (
+        (where is None or (where.isascii() and where.isdecimal() and len(where) == 12))
+        and found.state in STATES
+        and bool(found.level and found.household and found.case)
     )
 
 

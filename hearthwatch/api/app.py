@@ -16,6 +16,7 @@ from litestar.types import ASGIApp
 from casework.cases.commands import MAX_BYTES
 from hearthwatch.api import cases, changes, description, households, oversight, problems, warnings
 from hearthwatch.api.access import PUBLIC, ROLES, Door, may_use, with_headers
+from hearthwatch.api.asked import has_known_parameters
 from hearthwatch.api.measuring import CONTENT_TYPE
 from hearthwatch.api.services import Behind, Services
 from streams.errors import HearthwatchError
@@ -81,7 +82,7 @@ def make_app(services: Services) -> ASGIApp:
     app = Litestar(
         HANDLERS,
         dependencies={"services": Provide(provided, sync_to_thread=False)},
-        guards=[may_use],
+        guards=[may_use, has_known_parameters],
         middleware=[
             DefineMiddleware(
                 Door,

@@ -13,6 +13,7 @@ from litestar.params import QueryParameter
 
 from casework.cases.commands import Command
 from hearthwatch.api.access import EVERYBODY, FIELD, READERS, ROLES, Caller, narrowed
+from hearthwatch.api.asked import case_cursor, known_level
 from hearthwatch.api.parameters import CaseId, Cursor, IdempotencyKey, Limit, OfLevel, OfState, Within
 from hearthwatch.api.problems import RefusedError, answers, not_found
 from hearthwatch.api.services import Behind, Services
@@ -101,8 +102,9 @@ async def list_cases(
 ) -> Page:
     """The open cases of the caller's communities."""
     codes = narrowed(request.user.communities, community)
+    after, level = case_cursor(cursor), await known_level(services, level)
     found = await services.desk.cases(
-        codes, level=level, state=in_state, overdue=overdue, limit=limit, after=cursor
+        codes, level=level, state=in_state, overdue=overdue, limit=limit, after=after
     )
     asked = {"community": community, "level": level, "state": in_state, "overdue": overdue}
     await services.record(

@@ -16,11 +16,17 @@ Within = Annotated[
     ),
 ]
 Limit = Annotated[int, QueryParameter(ge=1, le=500, description="at most so many")]
-Cursor = Annotated[str | None, QueryParameter(max_length=400, description="`next` of the page before")]
+Cursor = Annotated[
+    str | None,
+    QueryParameter(max_length=400, description="`next` of the page before; what is none is refused"),
+]
 OfHousehold = Annotated[str | None, QueryParameter(max_length=128, description="only of this household")]
 OfCase = Annotated[str | None, QueryParameter(max_length=128, description="only of this case")]
 OfActor = Annotated[str | None, QueryParameter(max_length=128, description="only by this person or program")]
-OfLevel = Annotated[str | None, QueryParameter(max_length=64, description="only of this level")]
+OfLevel = Annotated[
+    str | None,
+    QueryParameter(max_length=64, description="only of this level, which some policy that was activated has"),
+]
 OfState = Annotated[CaseState | None, QueryParameter(name="state", description="only cases in this state")]
 LastEvent = Annotated[
     str | None,

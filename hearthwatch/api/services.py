@@ -35,6 +35,8 @@ class Services:
     Attributes:
         stopping: set when the server stops: streams end.
         streams: token id -> how many streams of changes it has open.
+        levels: of the policies that were activated, as they were read last; see
+            :func:`hearthwatch.api.asked.known_level`.
     """
 
     settings: Settings
@@ -45,6 +47,7 @@ class Services:
     metrics: ApiMetrics
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     streams: dict[str, int] = field(default_factory=dict)
+    levels: tuple[str, ...] = ()
 
     async def record(
         self,

@@ -8,9 +8,10 @@ import msgspec
 from litestar import get
 
 from hearthwatch.api.access import READERS, ROLES, Caller, narrowed
+from hearthwatch.api.asked import known_level, warning_cursor
 from hearthwatch.api.parameters import Cursor, Limit, OfLevel, Within
-from hearthwatch.api.problems import RefusedError, answers
-from hearthwatch.api.recent import Recent, place_of, place_text
+from hearthwatch.api.problems import answers
+from hearthwatch.api.recent import Recent, place_text
 from hearthwatch.api.services import Behind
 from hearthwatch.desk import is_in
 
@@ -58,9 +59,7 @@ async def warnings(
 
     A warning belongs to the community that it names: where the household lived then.
     """
-    before = None if cursor is None else place_of(cursor)
-    if cursor is not None and before is None:
-        raise RefusedError("bad-request", "cursor: expected the `next` of a page before")
+    before, level = warning_cursor(cursor), await known_level(services, level)
     codes = narrowed(request.user.communities, community)
     found: list[Recent] = []
     for one in services.recent.newest_first(before):
