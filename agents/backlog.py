@@ -2,8 +2,8 @@
 
 The consumer says how far a log went at its last fetch. It does not fetch a partition that has not been
 claimed, nor any while too many records wait for their commits: then, when it matters most, that figure stands
-still. So the broker is asked every few seconds as well. And where a partition stands is remembered while its
-lane is away, because Redis, which knows it, may be what does not answer.
+still. So the broker is asked every few seconds as well. Where a partition stands that cannot be claimed, the
+ledger is asked likewise; and it is remembered, because Redis may be what does not answer.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from agents.lanes import Lane, Part
+from streams.errors import HearthwatchError
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Backlog:
     def by_topic(self) -> Mapping[str, int]:
         """Records that are not committed, of each topic, by its name on the broker.
 
-        A partition that this worker has never claimed is not in it: where it stands is not known.
+        A partition that was never claimed is in it from the first :meth:`look` on that Redis answered.
         """
         lanes = self._engine.lanes
         self._note()
@@ -83,9 +84,30 @@ class Backlog:
                     self._ends.update(await self._app.consumer.highwaters(*assigned))
             except (KafkaError, OSError, TimeoutError, AttributeError) as error:
                 logger.debug("kafka does not say how far the logs go: %r", error)
+            if unclaimed := assigned - self._engine.lanes.keys():
+                await self._ask(unclaimed)
         for known in (self._ends, self._reached):
             for tp in [tp for tp in known if tp not in assigned and tp not in self._engine.lanes]:
                 del known[tp]
+
+    async def _ask(self, unclaimed: set[TP]) -> None:
+        """Ask the ledger where partitions stand that are not claimed; another worker may have them yet."""
+        engine, consumer = self._engine, self._app.consumer
+        try:
+            async with asyncio.timeout(self._look_seconds):
+                found = await engine.ledger.positions(engine.stage.name, sorted(unclaimed))
+                # It never began, or Redis has lost it: as far as anybody knows all of its log waits.
+                new = [tp for tp in unclaimed if found[tp] is None and tp not in self._reached]
+                first = await consumer.earliest_offsets(*new) if new else {}
+        except (HearthwatchError, KafkaError, OSError, TimeoutError, AttributeError) as error:
+            logger.debug("nobody says how far the partitions are that are not claimed: %r", error)
+            return
+        for tp in unclaimed - engine.lanes.keys():
+            place = found[tp]
+            if place is not None:
+                self._reached[tp] = place.next_offset
+            elif tp in first:
+                self._reached[tp] = first[tp]
 
     def _note(self) -> None:
         for tp, lane in self._engine.lanes.items():

@@ -157,7 +157,8 @@ DEFINITIONS: Final = (
     Definition(
         "hearthwatch_lag_records", "gauge", ("stage", "topic"),
         "Records of this worker's partitions that are not committed yet, summed over them; also while it can"
-        " work on none of them, as when Redis does not answer.",
+        " work on none of them, as when Redis does not answer. One that it could never claim counts from"
+        " where the ledger says that it stands, and from the beginning of its log where Redis has lost it.",
         f"{_STAGES}; {_TOPICS}",
     ),
     Definition(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ from faust.types import TP
 
 from agents.backlog import Backlog
 from agents.lanes import Part
+from agents.ledger import StaleClaimError
 from streams.errors import RedisUnavailableError
 from tests.agents.rig import Counting, Rig
 from tests.agents.test_stage import made, numbered
@@ -94,11 +96,8 @@ async def test_lag_grows_while_no_partition_can_be_claimed(rig: Rig, monkeypatch
     await rig.through("counting", "in", signals)
     topic = rig.prefix + "in"
 
-    async def away(*_: Any) -> None:
-        raise RedisUnavailableError("redis does not answer")
-
     with monkeypatch.context() as outage:
-        outage.setattr(worker.ledger, "claim", away)
+        outage.setattr(worker.ledger, "claim", _away)
         lane = worker.engine.lanes[TP(topic, 0)]
         worker.engine.holding.drop(lane, "a test")
         for seen in (300, 600):
@@ -109,3 +108,62 @@ async def test_lag_grows_while_no_partition_can_be_claimed(rig: Rig, monkeypatch
     await rig.through("counting", "in", signals)
     await worker.backlog.look()
     assert worker.backlog.by_topic() == {topic: 0}
+
+
+async def test_a_partition_that_was_never_claimed_counts_from_where_the_ledger_has_it(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker has just started, and every claim is refused: nobody else would tell what waits there."""
+    made(rig, partitions=1)
+    first, signals = rig.worker(Counting())
+    await first.start()
+    await rig.send("in", numbered(40))
+    await rig.through("counting", "in", signals)
+    await first.stop()
+    await rig.send("in", numbered(300))
+    topic = rig.prefix + "in"
+    worker, _ = rig.worker(Counting())
+    asked = asyncio.Event()
+
+    async def refused(*_: Any) -> None:
+        asked.set()
+        raise StaleClaimError("a newer generation has it")
+
+    monkeypatch.setattr(worker.ledger, "claim", refused)
+    await worker.start()
+    async with asyncio.timeout(60):
+        await asked.wait()
+    await worker.backlog.look()
+    assert not worker.engine.lanes
+    assert worker.backlog.by_topic() == {topic: 300}
+    # Whoever has it still goes on meanwhile.
+    rival = await rig.ledger()
+    await rival.commit(await rival.claim("counting", topic, 0, 99, "rival"), next_offset=240)
+    await worker.backlog.look()
+    assert worker.backlog.by_topic() == {topic: 100}
+    # Redis answers nothing any more: what is known stays, and the log still grows.
+    monkeypatch.setattr(worker.ledger, "positions", _away)
+    await rig.send("in", numbered(5))
+    await worker.backlog.look()
+    assert worker.backlog.by_topic() == {topic: 105}
+
+
+async def test_a_partition_that_redis_has_lost_waits_with_all_of_its_log(rig: Rig) -> None:
+    made(rig, partitions=1)
+    first, signals = rig.worker(Counting())
+    await first.start()
+    await rig.send("in", numbered(40))
+    await rig.through("counting", "in", signals)
+    await first.stop()
+    topic = rig.prefix + "in"
+    ledger = await rig.ledger()
+    await ledger.link.call("DEL", *ledger.keys("counting", topic, 0))
+    worker, signals = rig.worker(Counting())
+    await worker.start()
+    assert "hearthwatch rebuild" in (await signals.wait("stopped"))["why"]
+    await worker.backlog.look()
+    assert worker.backlog.by_topic() == {topic: 40}
+
+
+async def _away(*_: Any) -> None:
+    raise RedisUnavailableError("redis does not answer")
