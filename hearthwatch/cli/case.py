@@ -95,7 +95,8 @@ def list_(
     """List open cases, the most urgent first: by level, then by the earliest deadline that runs.
 
     What is late is so by now, and with `clock: log` by the newest time of the log. Cases of a go-live's
-    worklist have no deadline. Who looks is put on record first.
+    worklist have no deadline. Who looks is put on record first. Exit status 1 where the page is past the
+    last.
     """
     settings = in_force(load_settings())
     _, policy = activated(settings)
@@ -105,6 +106,11 @@ def list_(
     found, count, late, now = asyncio.run(
         _found(settings, policy, codes or None, level, cast("CaseState | None", state), overdue, limit, page)
     )
+    last = max(1, -(-count // limit))
+    if page > last:
+        told = WORDS[lang]["past-last"].format(page=page, last=last, all=count, limit=limit)
+        click.echo(told, err=True)
+        raise click.exceptions.Exit(1)
     if as_json:
         for one in found:
             click.echo(msgspec.json.encode(one))
@@ -163,7 +169,7 @@ def _print(
 ) -> None:
     words = WORDS[lang]
     if not found:
-        click.echo(words["none"] if not count else words["all"].format(all=count))
+        click.echo(words["none"])
         return
     zone = ZoneInfo(policy.timezone)
     table = Table(box=None, pad_edge=False)

@@ -14,7 +14,8 @@ WORDS: Final[dict[Language, dict[str, str]]] = {
     "en": {
         "level": "level", "state": "state", "due": "due ({zone})", "left": "left", "community": "community",
         "case": "case", "household": "household", "nobody": "none", "worklist": "worklist",
-        "shown": "Cases {first} to {last} of {all}", "all": "{all} cases", "late": "{late} late",
+        "shown": "Cases {first} to {last} of {all}", "late": "{late} late",
+        "past-last": "Page {page} is past the last, which is {last} ({all} in all, {limit} a page).",
         "next-page": "for more: --page {page}", "none": "No open case is like that.",
         "opened": "opened {time}", "closed": "closed {time}: {code}", "officer": "officer {officer}",
         "no-officer": "no officer", "version": "version {version}", "from": "data of {source} were wrong",
@@ -32,7 +33,8 @@ WORDS: Final[dict[Language, dict[str, str]]] = {
     "zh": {
         "level": "等级", "state": "状态", "due": "截止（{zone}）", "left": "剩余", "community": "社区",
         "case": "个案", "household": "家庭", "nobody": "无", "worklist": "待办清单",
-        "shown": "第 {first} 至 {last} 件，共 {all} 件", "all": "共 {all} 件", "late": "{late} 件逾期",
+        "shown": "第 {first} 至 {last} 件，共 {all} 件", "late": "{late} 件逾期",
+        "past-last": "没有第 {page} 页，最后一页是第 {last} 页（共 {all} 件，每页 {limit} 件）。",
         "next-page": "下一页：--page {page}", "none": "没有符合条件的未结个案。",
         "opened": "{time} 立案", "closed": "{time} 结案：{code}", "officer": "经办人 {officer}",
         "no-officer": "无经办人", "version": "版本 {version}", "from": "{source} 的数据有误",

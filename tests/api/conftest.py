@@ -12,7 +12,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from hearthwatch.cli import run
 from tests.api.town import DISTRICT, HERE, Client, Town
+from tests.api.typed import Cli, Said
 
 
 @pytest.fixture(scope="package")
@@ -41,6 +43,24 @@ def desk(town: Town) -> Client:
 def auditor(town: Town) -> Client:
     """An auditor of the district."""
     return Client(town, town.token("audit", "auditor", DISTRICT))
+
+
+@pytest.fixture
+def case(town: Town, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Cli:
+    """Types `hearthwatch case ...`; ``by`` is (staff, role, communities)."""
+    for name, value in town.environment.items():
+        if name.startswith("HEARTHWATCH_"):
+            monkeypatch.setenv(name, value)
+
+    def typed(*words: str, by: tuple[str, str, str] | None = None) -> Said:
+        for name, value in zip(("STAFF", "ROLE", "COMMUNITIES"), by or ("", "", ""), strict=True):
+            monkeypatch.setenv(f"HEARTHWATCH_{name}", value)
+        capfd.readouterr()
+        status = run(["case", *words])
+        out, err = capfd.readouterr()
+        return Said(status, out, err)
+
+    return typed
 
 
 @pytest.fixture(scope="package")
