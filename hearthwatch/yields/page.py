@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from casework.cases.code_words import code_text
 from casework.yields.rates import FEW, Rate
 from hearthwatch.yields import charts
+from hearthwatch.yields.charts import LAYOUTS, Layout
 from hearthwatch.yields.shown import Shown, ShownRow
 from hearthwatch.yields.style import SCRIPT, STYLE
 from hearthwatch.yields.words import WORDS
@@ -74,9 +75,9 @@ def _sections(main: Element, found: Shown, words: Mapping[str, str], language: L
         open=count_text(total.counts["open"], words), waiting=count_text(total.counts["waiting"], words)
     )
     section = _section(main, "funnel", words["funnel"], about)
-    _chart(section, charts.funnel(total, words, "chart-funnel"))
+    _chart(section, lambda layout: charts.funnel(total, words, "chart-funnel", layout))
     _paragraph(section, words["rates-about"])
-    _chart(section, charts.steps(total, words, "chart-rates"))
+    _chart(section, lambda layout: charts.steps(total, words, "chart-rates", layout))
     _table(section, words["funnel"], [total], words, first="")
     if total.is_hidden:
         _paragraph(section, words["hidden"])
@@ -84,10 +85,11 @@ def _sections(main: Element, found: Shown, words: Mapping[str, str], language: L
             if total.counts[name]]  # fmt: skip
     if more:
         _paragraph(section, "; ".join(more) + ".")
-    if total.codes:
+    closed = total.codes
+    if closed:
         section = _section(main, "codes", words["codes"])
-        _chart(section, charts.codes(total.codes, words, "chart-codes", language))
-        rows = [[code_text(code, language), f"{number:,}"] for code, number in total.codes.items()]
+        _chart(section, lambda layout: charts.codes(closed, words, "chart-codes", language, layout))
+        rows = [[code_text(code, language), f"{number:,}"] for code, number in closed.items()]
         _plain_table(section, words["codes"], ["", words["cases"]], rows, words)
     if found.wrong_data:
         section = _section(main, "wrong", words["wrong"])
@@ -115,7 +117,8 @@ def _by(main: Element, dimension: str, rows: Sequence[ShownRow], words: Mapping[
         about.append(words["shown"].format(shown=len(drawn), all=len(rows)))
     section = _section(main, dimension, words[dimension], " ".join(about))
     if drawn:
-        _chart(section, charts.yields(drawn, words, f"chart-{dimension}", words[dimension]))
+        id, title = f"chart-{dimension}", words[dimension]
+        _chart(section, lambda layout: charts.yields(drawn, words, id, title, layout))
     _table(section, words[dimension], rows, words, first=words[dimension], is_sorted=len(rows) > 1)
 
 
@@ -134,9 +137,10 @@ def _section(main: Element, id: str, title: str, about: str = "") -> Element:
     return section
 
 
-def _chart(section: Element, svg: Element) -> None:
-    """A chart, in what scrolls where the window is narrower than it can be read."""
-    SubElement(section, "div", {"class": "wide"}).append(svg)
+def _chart(section: Element, draw: Callable[[Layout], Element]) -> None:
+    """A chart in each layout; the style sheet shows one."""
+    for layout in LAYOUTS:
+        section.append(draw(layout))
 
 
 def _paragraph(parent: Element, text: str) -> None:

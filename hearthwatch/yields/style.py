@@ -25,7 +25,9 @@ section { background: var(--sheet); border: 1px solid var(--line); border-radius
   padding: 10px 16px; }
 .tiles dt { color: var(--soft); font-size: 13px; }
 .tiles dd { margin: 0; font-size: 26px; font-weight: 600; font-variant-numeric: tabular-nums; }
-.chart { display: block; width: 100%; min-width: 700px; height: auto; margin: 4px 0 14px; }
+.chart { display: block; width: 100%; height: auto; margin: 4px 0 14px; }
+.chart.slender { display: none; max-width: 420px; }
+@media screen and (max-width: 760px) { .chart.broad { display: none; } .chart.slender { display: block; } }
 .chart text { fill: var(--ink); font-size: 13px; }
 .chart .axis { fill: var(--soft); font-size: 11px; }
 .chart .grid { stroke: var(--line); fill: none; }
@@ -53,7 +55,7 @@ ul { margin: 0; padding-left: 20px; }
 @media print { :root { --back: #ffffff; --sheet: #ffffff; --ink: #000000; --soft: #333333; --line: #bbbbbb;
   --bar: #2f6f9f; --faint: #a9c4d8; --mark: #000000; --faintmark: #777777; }
   body { padding: 0; max-width: none; font-size: 11px; } section { border: 0; padding: 8px 0; }
-  .chart { min-width: 0; } .chart, tr, .tiles { break-inside: avoid; } h2 { break-after: avoid; }
+  .chart, tr, .tiles { break-inside: avoid; } h2 { break-after: avoid; }
   .wide { overflow: visible; }
   table { font-size: 9px; } th, td { padding: 3px 4px; } tbody th { min-width: 0; }
   td small { font-size: 8px; }

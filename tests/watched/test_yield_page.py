@@ -28,9 +28,22 @@ ASKED = """<script>
 const told = {};
 const all = (selector) => [...document.querySelectorAll(selector)];
 told.fetched = performance.getEntriesByType("resource").map((one) => one.name);
+told.inner = innerWidth;
 told.wide = document.documentElement.scrollWidth > innerWidth;
 told.sections = all("section").map((one) => one.id);
-told.charts = all("svg").map((svg) => ({
+told.drawn = all("svg").length;
+told.ids = all("[id]").map((one) => one.id);
+told.charts = all("svg").filter((svg) => svg.getClientRects().length).map((svg) => ({
+  layout: svg.classList[1],
+  right: svg.getBoundingClientRect().right,
+  room: svg.parentElement.scrollWidth - svg.parentElement.clientWidth,
+  letters: Math.min(...[...svg.querySelectorAll("text")].map((one) => one.getBoundingClientRect().height)),
+  covered: [...svg.querySelectorAll("text.value")].filter((value) =>
+    [...svg.querySelectorAll("rect, text.name")].some((other) => {
+      const a = value.getBBox(), b = other.getBBox();
+      const isBeside = a.x >= b.x + b.width || b.x >= a.x + a.width;
+      return !isBeside && a.y + 3 < b.y + b.height && b.y + 3 < a.y + a.height;
+    })).map((value) => value.textContent),
   title: svg.querySelector("title").textContent,
   desc: svg.querySelector("desc").textContent,
   named: svg.getAttribute("aria-labelledby").split(" ").every((id) => document.getElementById(id)),
@@ -113,6 +126,8 @@ def test_every_chart_is_drawn_named_and_has_its_table(
         "conclude",
     ]  # fmt: skip
     assert len(told["charts"]) == 9  # the first section has two, and two have none
+    assert told["drawn"] == 18
+    assert len(set(told["ids"])) == len(told["ids"])
     for chart in told["charts"]:
         assert chart["title"]
         assert chart["desc"]
@@ -141,6 +156,24 @@ def test_it_fits_a_telephone_and_follows_the_dark(browser: str, tmp_path: Path) 
     assert not light["wide"]
     dark = open_page(browser, made(), tmp_path, "--blink-settings=preferredColorScheme=0")
     assert light["back"] != dark["back"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(("width", "layout"), [(320, "slender"), (420, "slender"), (800, "broad")])
+def test_every_chart_fits_the_window_and_can_be_read(
+    browser: str, language: Language, width: int, layout: str, tmp_path: Path
+) -> None:
+    told = open_page(browser, made(language), tmp_path, width=width)
+    assert told["inner"] == width
+    assert not told["wide"]
+    assert len(told["charts"]) == 9
+    for chart in told["charts"]:
+        assert chart["layout"] == layout
+        assert chart["right"] <= width
+        assert chart["room"] <= 0  # nothing is to be scrolled to
+        assert chart["outside"] == []
+        assert chart["covered"] == []
+        assert chart["letters"] >= 8  # in pixels of the screen
 
 
 def test_titles_cannot_break_out_of_the_page() -> None:
