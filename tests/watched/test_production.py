@@ -241,6 +241,28 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
     assert said == []
 
 
+def test_what_is_enabled_starts_with_the_machine(tmp_path: Path) -> None:
+    """The commands of the README, on a machine that is a folder: its own target leads to each unit."""
+    systemctl = installed("systemctl", "the units as the README enables them", "systemd")
+    place = tmp_path / "etc" / "systemd" / "system"
+    place.mkdir(parents=True)
+    for unit in UNITS.glob("hearthwatch*"):
+        shutil.copy(unit, place)
+    commands = re.findall(
+        r"^\$ systemctl enable --now ([^#\n]+)", (UNITS / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+    assert len(commands) >= 3
+    for units in commands:
+        done = subprocess.run(
+            [systemctl, f"--root={tmp_path}", "enable", *units.split()],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert [path.name for path in (place / "multi-user.target.wants").iterdir()] == ["hearthwatch.target"]
+    wanted = {path.name for path in (place / "hearthwatch.target.wants").iterdir()}
+    assert wanted >= {f"hearthwatch-{stage}@1.service" for stage in STAGES if stage != "dispatch"}
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_unit_starts_a_stage_under_a_name_that_stays(stage: str) -> None:
     text = (UNITS / f"hearthwatch-{stage}@.service").read_text("utf-8")

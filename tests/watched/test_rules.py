@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,19 @@ def _asked() -> dict[str, list[list[bool]]]:
 @pytest.mark.parametrize("name", NAMES)
 def test_each_alert_is_unit_tested_before_it_fires_while_it_does_and_after(name: str) -> None:
     assert any(not fires[0] and any(fires) and not fires[-1] and len(fires) >= 3 for fires in _asked()[name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_alert_is_seen_to_fire_and_to_end_on_a_real_prometheus(name: str) -> None:
+    """Some test in this folder waits for both (``Observer.fires`` and ``ends``)."""
+    seen: dict[str, set[str]] = {"fires": set(), "ends": set()}
+    for path in Path(__file__).parent.glob("test_*.py"):
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in seen:
+                seen[call.func.attr] |= {str(one.value) for one in call.args if isinstance(one, ast.Constant)}
+    short = name.removeprefix("Hearthwatch")
+    assert short in seen["fires"]
+    assert short in seen["ends"]
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
