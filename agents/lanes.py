@@ -29,6 +29,7 @@ class Failure:
         origin: where the department's record stands; None where not even that can be read.
         topic, partition, offset: the record that was being worked on.
         key, value: of that record.
+        household: which household has to do without it, where the stage knows.
     """
 
     origin: Origin | None
@@ -39,6 +40,7 @@ class Failure:
     value: bytes | None
     headers: Headers
     error: Exception
+    household: bytes | None = None
 
 
 @dataclass(slots=True, eq=False)

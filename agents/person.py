@@ -90,7 +90,8 @@ class PersonStage(Stage):
             except Exception as error:  # noqa: BLE001 - set aside, whatever it is
                 del part.sends[sent:]
                 origin = record.origin
-                fail(part, lane, raw, decode_origin(origin) if isinstance(origin, Raw) else origin, error)
+                at = decode_origin(origin) if isinstance(origin, Raw) else origin
+                fail(part, lane, raw, at, error, _where(id, before, states[id]))
                 continue
             if after is not None:
                 changed[id] = after
@@ -98,10 +99,23 @@ class PersonStage(Stage):
         part.tallies["records", self.name] += part.count
 
 
-def fail(part: Part, lane: Lane, record: Any, origin: Any, error: Exception) -> None:
+def _where(id: str, before: person.Person | None, raw: bytes | None) -> bytes | None:
+    """Where a person is whose event failed; None where that is what fails."""
+    try:
+        return (before.where if before is not None else person.whereabouts(id, raw)[0]).encode()
+    except LedgerError:
+        raise
+    except Exception:  # noqa: BLE001 - the failure itself is told already
+        return None
+
+
+def fail(
+    part: Part, lane: Lane, record: Any, origin: Any, error: Exception, household: bytes | None = None
+) -> None:
     """Note that the program failed on a hop record, whose original stands at ``origin``."""
     topic, partition = lane.topic, lane.partition
+    key, value = record.key, record.value
     part.failures.append(
-        Failure(origin, topic, partition, record.offset, record.key, record.value, record.headers, error)
+        Failure(origin, topic, partition, record.offset, key, value, record.headers, error, household)
     )
     part.tallies["set-aside", topic] += 1

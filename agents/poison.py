@@ -20,14 +20,18 @@ from aiokafka.errors import KafkaError
 from agents.lanes import Failure
 from agents.signals import Signals
 from streams.deadletters import INTERNAL_ERROR, dead_letter_headers
+from streams.named import named
 from streams.origins import fields
 from streams.producer import Headers, OrderedProducer
-from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, Origin
+from streams.records import CASE_COMMANDS, DEADLETTERS, HOUSEHOLD_FACTS, WARNINGS, Origin
+from streams.topics import LIFE
 
 logger = logging.getLogger(__name__)
 
 _RETRY_SECONDS: Final = 1.0
 _READ_SECONDS: Final = 10.0
+#: Topics whose keys are households.
+_BY_HOUSEHOLD: Final = frozenset({HOUSEHOLD_FACTS, WARNINGS, CASE_COMMANDS})
 
 
 def traceback_digest(error: BaseException) -> str:
@@ -106,7 +110,7 @@ class SetAside:
             offset=at.offset,
             reason=INTERNAL_ERROR,
             message=message,
-            household=failure.key if failure.topic == HOUSEHOLD_FACTS else None,
+            household=_household(failure),
         )
         return key, value, after
 
@@ -160,3 +164,15 @@ class SetAside:
     async def close(self) -> None:
         """Let go of the connection."""
         await self._disconnect()
+
+
+def _household(failure: Failure) -> bytes | None:
+    """The household that has to do without it, as far as the stage that failed can know."""
+    if failure.topic in _BY_HOUSEHOLD:
+        return failure.key
+    if failure.household is not None or not failure.topic.startswith(LIFE):
+        return failure.household
+    # Where a person belongs is not known in intake.
+    event = named(failure.value, failure.headers)
+    about = None if event is None else event.about_household
+    return None if about is None else about.encode()

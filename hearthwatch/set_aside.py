@@ -1,17 +1,23 @@
-"""Which events a household is judged without, because the program failed on them."""
+"""Which events a household is judged without, because the program failed on them.
+
+A failing program does not always know whose an event is: intake keeps no states, and a person may have moved
+on since. So the events themselves are asked, and held against what is known of the household now.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from rules import person as registry
 from rules.state import Household
-from streams.catalog import Catalog
+from streams.catalog import REGISTERED
 from streams.deadletter_topic import read_dead_letters
-from streams.deadletters import INTERNAL_ERROR
-from streams.envelope import Decoder
-from streams.errors import DecodeError
+from streams.deadletters import INTERNAL_ERROR, DeadLetter
 from streams.kafka_clients import Connection
+from streams.named import Named, named
 from streams.timestamps import DAY
+from streams.topics import LIFE
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,33 +30,85 @@ class SetAside:
     at: str
 
 
-def judged_without(connection: Connection, home: Household, catalog: Catalog) -> list[SetAside]:
-    """Events of a household and its residents that were set aside as `internal-error` and are still missing.
+Waiting = Mapping[Named, str]
+"""Events that were set aside, each with topic/partition@offset of its original."""
 
-    The whole topic of dead letters is read. A person's events are missing wherever the person lives now.
+
+def waiting_events(connection: Connection) -> Waiting:
+    """Events that were set aside as `internal-error`, and not rejected for another reason since.
+
+    The whole topic of dead letters is read. Those that were requeued are still among them.
 
     Raises:
         TransportError: no broker answers.
     """
-    decoder = Decoder(catalog)
-    found: dict[tuple[str, str], SetAside] = {}
-    for letter in read_dead_letters(connection, reason=INTERNAL_ERROR):
-        if letter.origin is None:
+    return still_waiting(read_dead_letters(connection))
+
+
+def still_waiting(letters: Iterable[DeadLetter]) -> Waiting:
+    """Those of some dead letters, in their order; see :func:`waiting_events`."""
+    found: dict[Named, str] = {}
+    values: set[bytes | None] = set()
+    for letter in letters:
+        if letter.origin is None or not letter.origin[0].startswith(LIFE):
             continue
-        topic, partition, offset = letter.origin
-        try:
-            event = decoder.record(topic, letter.value, letter.headers, letter.timestamp_ms)
-        except DecodeError:  # another catalogue accepted it
+        is_ours = letter.reason == INTERNAL_ERROR
+        if not is_ours and letter.value not in values:  # nearly all: they need not be read
             continue
-        if event.about_person:
-            resident = home.residents.get(event.subject)
-            known = None if resident is None else resident.known
-        else:
-            known = home.own if event.subject == home.id else None
-        if known is None or known.has(event.source, event.id):
+        event = named(letter.value, letter.headers)
+        if event is None:
             continue
-        if home.day is not None and home.day - event.time // DAY >= catalog.keep_days:
-            continue  # it would not be kept any more
-        at = f"{topic}/{partition}@{offset}"
-        found[event.source, event.id] = SetAside(event.type, event.source, event.id, at)
-    return list(found.values())
+        if is_ours:
+            topic, partition, offset = letter.origin
+            found[event] = f"{topic}/{partition}@{offset}"
+            values.add(letter.value)
+        else:  # requeued, and the fixed program found it wrong: nobody is judged without it
+            found.pop(event, None)
+    return found
+
+
+def registry_subjects(home: Household, waiting: Waiting) -> list[str]:
+    """The persons of whom :func:`judged_without` asks what the registry says."""
+    return sorted({one.subject for one in waiting if one.type in registry.REGISTRY and _concerns(home, one)})
+
+
+def judged_without(
+    home: Household, waiting: Waiting, persons: Mapping[str, registry.Person | None], *, keep_days: int
+) -> list[SetAside]:
+    """Events about a household and its people that were set aside and are still missing.
+
+    A person's facts are missing wherever the person lives now; a membership event that has not been taken
+    in also where it says that the person belongs.
+
+    Args:
+        persons: what the registry says of :func:`registry_subjects`.
+        keep_days: for how long facts are kept: older ones would not count any more.
+    """
+    return [
+        SetAside(one.type, one.source, one.id, at)
+        for one, at in waiting.items()
+        if _concerns(home, one) and _is_missing(home, one, persons, keep_days)
+    ]
+
+
+def _concerns(home: Household, event: Named) -> bool:
+    if event.kind == "household":
+        return event.subject == home.id
+    is_here = event.subject in home.residents or event.subject in home.waiting
+    return is_here or (event.type in registry.REGISTRY and event.household == home.id)
+
+
+def _is_missing(
+    home: Household, event: Named, persons: Mapping[str, registry.Person | None], keep_days: int
+) -> bool:
+    if event.type in registry.REGISTRY:
+        person = persons.get(event.subject)
+        return person is None or not registry.is_known(person, event.key)
+    if event.type == REGISTERED:
+        return home.registered is None or home.registered < event.key
+    if home.day is not None and home.day - event.time // DAY >= keep_days:
+        return False  # it would not be kept any more
+    if event.kind == "household":
+        return not home.own.has(event.source, event.id)
+    resident = home.residents.get(event.subject)  # of who is on the way nothing is known here yet
+    return resident is not None and not resident.known.has(event.source, event.id)

@@ -185,6 +185,11 @@ def _held(person: Person | None, event: Event, key: Key) -> Person | None:
     return after if seen == after.seen else msgspec.structs.replace(after, seen=seen)
 
 
+def is_known(person: Person, key: Key) -> bool:
+    """Whether a registry event with this key has been taken in, or would change nothing."""
+    return key == person.key or key in person.seen or (key < person.key and not _could_tell(person, key))
+
+
 def _could_tell(person: Person, key: Key) -> bool:
     """Whether another event with this key could give a birth or a sex."""
     return person.birth_key is None or person.sex_key is None or key > min(person.birth_key, person.sex_key)

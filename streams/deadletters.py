@@ -17,7 +17,7 @@ REASON: Final = "__streams.errors.exception"
 MESSAGE: Final = "__streams.errors.message"
 HEADERS: Final = (ORIGIN_TOPIC, ORIGIN_PARTITION, ORIGIN_OFFSET, REASON, MESSAGE)
 HOUSEHOLD: Final = "hearthwatch.household"
-"""The last header of an `internal-error` of the household stage: the household judged without the event."""
+"""The last header of an `internal-error` whose stage knows the household that does without it."""
 
 #: The live system's own reason: an accepted event that the program failed on, set aside for a later try.
 INTERNAL_ERROR: Final = "internal-error"
@@ -64,7 +64,7 @@ class DeadLetter:
         reason, message: why the event was rejected; empty in a record that is no dead letter.
         origin: topic, partition and offset of the rejected record; None in a record that is no dead letter.
         key, value, headers: of the rejected record.
-        household: which household is judged without the event, after an `internal-error` of its stage.
+        household: which has to do without the event, after an `internal-error` whose stage knew it.
     """
 
     partition: int

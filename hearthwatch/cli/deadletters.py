@@ -118,6 +118,8 @@ def _show(letters: Iterator[DeadLetter], *, values: bool) -> None:
             _origin(letter),
         ]
         message = letter.message
+        if letter.household is not None:
+            message += f"; household {letter.household} has to do without it"
         if values:
             shown = letter.as_row(values=True)
             message += f"\nkey: {shown['key']}\nvalue: {shown['value']}\nheaders: {shown['headers']}"

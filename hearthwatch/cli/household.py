@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,18 +19,20 @@ from hearthwatch.cli.options import LANG
 from hearthwatch.connections import kafka_arguments, kafka_connection
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
-from hearthwatch.set_aside import SetAside, judged_without
+from hearthwatch.set_aside import SetAside, judged_without, registry_subjects, waiting_events
 from hearthwatch.settings import Settings, load_settings
 from rules import household as core
 from rules.calendar import day_text
 from rules.compile import Rules
 from rules.explain import Explanation, explain, sentences, shown_data, text, value_text
 from rules.known import Known
+from rules.person import Person
+from rules.person import decode as decode_person
 from rules.state import Household
 from rules.words import Language
 from streams.catalog import Catalog
 from streams.partitions import partition_of
-from streams.records import HOUSEHOLD_FACTS
+from streams.records import HOUSEHOLD_FACTS, PERSON_EVENTS
 
 WORDS: dict[Language, dict[str, str]] = {
     "en": {
@@ -81,7 +83,7 @@ def show(id: str, lang: Literal["en", "zh"], as_json: bool) -> None:
     Who looks is put on record first (`hearthwatch audit list`).
     """
     state, rules, catalog = live_household(id)
-    without = judged_without(kafka_connection(load_settings()), state, catalog)
+    without = _judged_without(state, catalog)
     explanation = explain(state, rules, catalog, language=lang)
     entries = sorted(
         timeline(state, catalog, lang), key=lambda one: (one.time, one.source, one.id), reverse=True
@@ -103,6 +105,32 @@ def show(id: str, lang: Literal["en", "zh"], as_json: bool) -> None:
         )
     else:
         _print(explanation, entries, sorted(state.waiting), without, lang)
+
+
+def _judged_without(home: Household, catalog: Catalog) -> list[SetAside]:
+    settings = in_force(load_settings())
+    waiting = waiting_events(kafka_connection(settings))
+    subjects = registry_subjects(home, waiting)
+    persons = asyncio.run(_persons(settings, subjects)) if subjects else {}
+    return judged_without(home, waiting, persons, keep_days=catalog.keep_days)
+
+
+async def _persons(settings: Settings, subjects: Sequence[str]) -> dict[str, Person | None]:
+    """What the registry says of some persons."""
+    from agents.flow import Flow
+
+    ledger = open_ledger(settings)
+    flow = Flow(kafka_arguments(settings), ledger)
+    try:
+        count = len(await flow.partitions([PERSON_EVENTS]))
+        found = {}
+        for id in subjects:
+            raw = (await ledger.read("person", PERSON_EVENTS, partition_of(id.encode(), count), [id]))[0]
+            found[id] = None if raw is None else decode_person(raw)
+        return found
+    finally:
+        await flow.close()
+        await ledger.close()
 
 
 def live_household(id: str) -> tuple[Household, Rules, Catalog]:

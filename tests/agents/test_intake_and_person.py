@@ -168,6 +168,7 @@ def test_what_the_person_step_fails_on_is_set_aside(monkeypatch: pytest.MonkeyPa
     part = run(PersonStage(), lane_of("person", PERSON_EVENTS), person_records(LIFE))
     (failure,) = part.failures
     assert failure.origin == Origin("life.civil-affairs", 0, 1)
+    assert failure.household == b"~p1", "the person never came to H1"
     assert [key for _, key, _, _ in part.sends] == [b"~p1", b"~p1"]
     assert part.tallies["set-aside", PERSON_EVENTS] == 1
 
@@ -182,7 +183,17 @@ def test_a_fact_that_cannot_be_passed_on_is_set_aside(monkeypatch: pytest.Monkey
         Origin("life.health", 0, 0),
         Origin("life.health", 0, 2),
     ]
+    assert [failure.household for failure in part.failures] == [b"~p1", b"H1"]
     assert [key for _, key, _, _ in part.sends] == [b"~p1"]
+
+
+def test_where_a_person_is_may_be_what_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(id: str, state: bytes | None) -> tuple[str, int]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(agents.person.person, "whereabouts", broken)
+    part = run(PersonStage(), lane_of("person", PERSON_EVENTS), person_records(LIFE)[:1])
+    assert [(one.origin, one.household) for one in part.failures] == [(Origin("life.health", 0, 0), None)]
 
 
 def test_a_fact_is_passed_on_as_the_step_would_send_it() -> None:

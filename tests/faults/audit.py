@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from agents.app import STAGES, StageName
@@ -18,8 +18,7 @@ from rules import household, person
 from rules.backtest import Backtest
 from rules.compile import compile_policy
 from rules.history import History, Logged
-from rules.household import Household
-from streams.deadletters import HOUSEHOLD, INTERNAL_ERROR, read_dead_letter
+from streams.deadletters import INTERNAL_ERROR, read_dead_letter
 from streams.envelope import Decoder
 from streams.errors import DecodeError
 from streams.partitions import partition_of
@@ -33,11 +32,11 @@ from streams.records import (
     Origin,
     PersonRecord,
     Tick,
-    Transfer,
     decode_household_record,
     decode_person_record,
     encode,
 )
+from tests.faults.single_pass import SinglePass
 from tests.faults.site import CATALOG, POLICY, Site
 
 Number = tuple[int, int]
@@ -106,18 +105,18 @@ class Audit:
                 headers=record.headers,
             )
             if letter.reason == INTERNAL_ERROR and letter.origin is not None:
-                self.set_aside[self._failed(letter.origin, record.headers)].add(letter.origin)
+                self.set_aside[self._failed(letter.origin)].add(letter.origin)
 
-    def _failed(self, origin: tuple[str, int, int], headers: Iterable[tuple[str, bytes | None]]) -> StageName:
-        """The stage that failed: it names the household, or had the event from the stage before."""
-        if any(name == HOUSEHOLD for name, _ in headers):
+    def _failed(self, origin: tuple[str, int, int]) -> StageName:
+        """The stage that failed: none after it has anything of the event."""
+        at = Origin(*origin)
+        if at in self._passed_on(HOUSEHOLD_FACTS, decode_household_record):
             return "household"
-        passed = (
-            message.origin
-            for records in self.log[PERSON_EVENTS]
-            for message in (decode_person_record(record.value) for record in records)
-        )
-        return "person" if Origin(*origin) in passed else "intake"
+        return "person" if at in self._passed_on(PERSON_EVENTS, decode_person_record) else "intake"
+
+    def _passed_on(self, topic: str, decode: Callable[[bytes], Any]) -> set[Origin]:
+        messages = (decode(record.value) for records in self.log[topic] for record in records)
+        return {message.origin for message in messages if hasattr(message, "origin")}
 
     # -- intake: every record of a department is passed on once, or rejected once ----------------------
     def _intake(self) -> None:
@@ -203,7 +202,7 @@ class Audit:
         expected: Sent = defaultdict(dict)
         warnings: dict[str, dict[str, bytes]] = defaultdict(dict)
         for number in range(count):
-            home = _Partition(self, number)
+            home = SinglePass(self, number)
             home.fold()
             for transfer in home.transfers:
                 to = partition_of(transfer.household.encode(), count)
@@ -313,77 +312,6 @@ class Audit:
     def _sent(found: Sent, expected: Sent) -> None:
         for at in found.keys() | expected.keys():
             same(found.get(at, {}), expected.get(at, {}), f"{at[0]}, partition {at[1]}")
-
-
-class _Partition:
-    """A single pass over one partition of ``household.facts``."""
-
-    def __init__(self, audit: Audit, number: int) -> None:
-        self.audit = audit
-        self.number = number
-        self.day: int | None = None
-        self.marks: dict[str, Number] = {}
-        self.states: dict[str, Household] = {}
-        self.warnings: list[Any] = []
-        self.transfers: list[Transfer] = []
-
-    def fold(self) -> None:
-        """Apply every record once, and then the last day."""
-        rules, step = self.audit.rules, household.step
-        for record in self.audit.log[HOUSEHOLD_FACTS][self.number]:
-            message = decode_household_record(record.value)
-            if isinstance(message, Activate):
-                raise NotImplementedError("no policy is activated in these tests")
-            if isinstance(message, Tick):
-                if self.audit.site.clock == "log" or message.received <= record.timestamp * 1000:
-                    self.day = message.day if self.day is None else max(self.day, message.day)
-                continue
-            if message.number <= self.marks.get(message.channel, (-1, -1)):
-                continue
-            self.marks[message.channel] = message.number
-            today = rules.calendar.day_of(message.received)
-            self.day = today if self.day is None else max(self.day, today)
-            state = self._state(message.household)
-            at = message.origin
-            if (at.topic, at.partition, at.offset) in self.audit.set_aside["household"]:
-                state, effects = household.catch_up(state, rules=rules, day=self.day)
-            else:
-                state, effects = step(
-                    state,
-                    message,
-                    rules=rules,
-                    day=self.day,
-                    channel=f"{HOUSEHOLD_FACTS}-{self.number}",
-                    offset=record.offset,
-                )
-            self._keep(state, effects)
-        for id in list(self.states):
-            state = self._state(id)
-            if self.day is not None:
-                is_due = state.next_day <= self.day
-                state, effects = household.catch_up(state, rules=rules, day=self.day)
-                assert is_due or not effects
-                self._keep(state, effects)
-
-    def _state(self, id: str) -> Household:
-        found = self.states.get(id)
-        return household.new(id) if found is None else found
-
-    def _keep(self, state: Household, effects: Iterable[Any]) -> None:
-        self.states[state.id] = state
-        for effect in effects:
-            (self.transfers if isinstance(effect, Transfer) else self.warnings).append(effect)
-
-    def final(self) -> dict[str, bytes]:
-        """The states, as the ledger writes them."""
-        return {
-            id: household.encode(state) for id, state in sorted(self.states.items()) if not state.is_empty
-        }
-
-    def levels(self) -> dict[str, int]:
-        """How many households there are at each level."""
-        names = [level.id for level in self.audit.rules.policy.levels]
-        return dict(Counter(names[state.level - 1] for state in self.states.values() if state.level))
 
 
 def _read_once(several: Iterable[tuple[str, bytes]]) -> list[bytes]:
