@@ -56,6 +56,8 @@ PARTITIONS: Final = 8
 #: What a worker has by default: a snapshot of what changed, every five minutes.
 SNAPSHOT_SECONDS: Final = 300.0
 THROUGH_SECONDS: Final = 300.0
+#: The first user's.
+DISTRICT: Final = 130_000
 
 
 class _Data(msgspec.Struct):
@@ -93,9 +95,14 @@ class Scenario:
         return f"{self.load.rate:,} events/s"
 
 
-def scenarios(seconds: float = 40.0, warm_up: float = 30.0, households: int = 6_000) -> list[Scenario]:
-    """The two that are promised."""
-    homes = {"households": households, "alone": max(1, households // 3)}
+def scenarios(seconds: float = 40.0, warm_up: float = 30.0, households: int = DISTRICT) -> list[Scenario]:
+    """The two that are promised.
+
+    Args:
+        households: of the district. With too few each gets dozens of bills within a minute, and what is
+            measured is households that do not exist.
+    """
+    homes = {"households": households, "alone": min(2_000, max(1, households // 3))}
     return [
         Scenario(Load(1_000, warm_up + seconds, every=10, **homes), warm_up, {50.0: 20.0, 99.0: 50.0}),
         Scenario(
@@ -217,7 +224,7 @@ class Measure:
         reading = asyncio.ensure_future(reader.run())
         try:
             self.progress("the sender makes its events")
-            assert (await sender.line(120.0)).strip() == "ready"
+            assert (await sender.line(THROUGH_SECONDS)).strip() == "ready"
             self.progress(f"{load.rate:,} events/s for {load.seconds:.0f} s")
             pids = {name: child.pid for name, child in workers.items()}
             pids |= server_pids(self.at.stack) | {"sender": sender.pid, "reader": os.getpid()}
@@ -362,7 +369,7 @@ def main() -> None:
     parser.add_argument("--only", type=int, help="one rate")
     parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--warm-up", type=float, default=30.0)
-    parser.add_argument("--households", type=int, default=6_000)
+    parser.add_argument("--households", type=int, default=DISTRICT, help="of the district")
     parser.add_argument("--profile", help="write cProfile files of the workers to PATH.<worker>")
     parser.add_argument("--out", type=Path, help="write the result there, as JSON")
     parser.add_argument("--picture", type=Path, help="draw it there, as SVG")

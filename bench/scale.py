@@ -1,16 +1,17 @@
 """Benchmark (e): whether it stays as quick and as small among two million households as among ten thousand.
 
-    .venv/bin/python -m bench.scale [--only flat memory backtest burst] [--households N] [--out FILE]
+    .venv/bin/python -m bench.scale [--only PART ...] [--households N] [--out FILE]
 
     flat      CPU of an event, and of a miss, among 10,000 to 2,000,000 households; memory of the worker
     memory    bytes in Redis of a household of two with 15 facts, everything counted
-    backtest  a district's year: 130,000 households, two million events, all ticks
+    backtest  a district's year: 130,000 households, two million events, all ticks; with one job, and with two
     burst     delay of others' warnings at a month's end, and on a day on which every household is due
+    activation  seconds until every household is evaluated by another policy, and delay of others meanwhile
 
 Each part can be run alone (two to eight minutes on an idle machine with two cores and 8 GB; ``burst`` takes
-the length of its month's end); what the others gave stands in ``bench/results/<date>-<cpu>-scale.json``
-already, and stays. At the end ``docs/explanation/scale.svg`` is drawn. ``bench/rebuild.py`` has a district's
-rebuild.
+the length of its month's end); what the others gave is taken over, with its date, from the newest
+``bench/results/<date>-<cpu>-scale.json``. At the end ``docs/explanation/scale.svg`` is drawn.
+``bench/rebuild.py`` has a district's rebuild.
 """
 
 from __future__ import annotations
@@ -19,91 +20,59 @@ import argparse
 import asyncio
 import json
 import logging
-import time
 from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 
-from bench import scale_burst, scale_load, scale_memory
-from bench.machine import CATALOG, POLICY, ROOT, describe, result_name, today
+from bench import scale_activation, scale_backtest, scale_burst, scale_load, scale_memory
+from bench.machine import ROOT, describe, result_name, today
 from bench.scale_chart import draw
 from bench.scale_homes import Progress
 from bench.servers import end_on_sigterm, servers
-from rules.backtest import Backtest, uncollected
-from rules.policy_file import read_policy
-from streams.catalog_file import read_catalog
-from streams.district import District, district_lines
 
-PARTS: Final = ("flat", "memory", "backtest", "burst")
+PARTS: Final = ("flat", "memory", "backtest", "burst", "activation")
 PICTURE: Final = ROOT / "docs" / "explanation" / "scale.svg"
 RESULTS: Final = ROOT / "bench" / "results"
 DISTRICT: Final = 130_000
-EVENTS: Final = 2_000_000
-BACKTEST_AIM_SECONDS: Final = 60.0
-
-
-def backtest(households: int, events: int, say: Progress) -> dict[str, Any]:
-    """CPU of one process for a year of a district, with all ticks; its registrations are among the events.
-
-    The lines are made beforehand, and not counted. Everything else is: decoding, steps, ticks, sorting.
-    """
-    catalog = read_catalog(CATALOG)
-    run = Backtest(catalog, read_policy(POLICY, catalog))
-    clock = time.process_time
-    told, cpu, lines = 0, 0.0, 0
-    # A month of lines in memory at a time.
-    some: list[bytes] = []
-    made = district_lines(District(households, events, days=365), catalog)
-    registered = 0
-    first = b'"time":"2024-01-01T'
-    while True:
-        some.clear()
-        for line in made:
-            some.append(line)
-            if len(some) == 200_000:
-                break
-        if not some:
-            break
-        registered += sum(first in line for line in some)
-        begin = clock()
-        with uncollected():
-            for line in some:
-                told += 1
-                run.feed(told, line)
-        cpu += clock() - begin
-        lines += len(some)
-        say(f"{lines:,} lines, {cpu:.1f} s of CPU")
-    begin = clock()
-    run.finish()
-    cpu += clock() - begin
-    return {
-        "households": households,
-        "lines": lines,
-        "registration_lines": registered,
-        "warnings": len(run.warnings),
-        "cpu_seconds": round(cpu, 1),
-        "us_per_line": round(cpu * 1e6 / lines, 1),
-        "cpu_seconds_of_2_million_lines": round(cpu / lines * EVENTS, 1),
-        "aim_seconds": BACKTEST_AIM_SECONDS,
-    }
 
 
 def measure(given: argparse.Namespace, say: Progress) -> dict[str, Any]:
     """Run the parts that were asked for."""
     out: dict[str, Any] = {}
     if "backtest" in given.only:
-        out["backtest"] = backtest(given.households, given.events, say)
-    if {"flat", "memory", "burst"} & set(given.only):
+        for jobs in given.jobs:
+            name = "backtest" if jobs == 1 else f"backtest_{jobs}_jobs"
+            out[name] = scale_backtest.measure(given.households, given.events, jobs, say)
+    if set(given.only) - {"backtest"}:
         with servers(say) as stack:
             if "flat" in given.only:
                 out["flat"] = asyncio.run(scale_load.measure(stack, given.sizes, given.records, say))
             if "burst" in given.only:
                 size = scale_burst.Size(given.households, given.seconds)
                 out["burst"] = asyncio.run(scale_burst.measure(stack, size, say))
+            if "activation" in given.only:
+                new = scale_activation.Size(given.households)
+                out["activation"] = asyncio.run(scale_activation.measure(stack, new, say))
             if "memory" in given.only:  # last: it empties the server
                 out["memory"] = asyncio.run(scale_memory.measure(stack, given.in_redis, say))
     return out
+
+
+def earlier(out: Path, folder: Path | None) -> dict[str, Any]:
+    """What other runs gave, each part with the date on which it was measured.
+
+    Args:
+        folder: where the newest result is looked for if ``out`` is not there yet.
+    """
+    names = [out] if out.exists() else sorted(folder.glob("*-scale.json")) if folder else []
+    if not names:
+        return {}
+    found: dict[str, Any] = json.loads(names[-1].read_text("utf-8"))
+    for name, part in found.items():
+        if name.startswith(PARTS) and isinstance(part, dict):
+            part.setdefault("date", found["date"])
+    return found
 
 
 def parser() -> argparse.ArgumentParser:
@@ -111,7 +80,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="parts to run")
     made.add_argument("--households", type=int, default=DISTRICT, help="of the district")
-    made.add_argument("--events", type=int, default=EVENTS, help="of its year, in the backtest")
+    made.add_argument("--events", type=int, default=scale_backtest.EVENTS, help="of its year (backtest)")
+    made.add_argument("--jobs", type=int, nargs="+", default=[1, 2], help="of the backtest; one run for each")
     made.add_argument("--seconds", type=float, default=240.0, help="length of the month's end")
     made.add_argument("--sizes", type=int, nargs="+", default=list(scale_load.SIZES), help="of `flat`")
     made.add_argument("--records", type=int, default=14_000, help="in one measurement of `flat`")
@@ -127,11 +97,12 @@ def main() -> None:
     end_on_sigterm()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a topic that is new has no leader for a moment
     console = Console(stderr=True)
-    found = measure(given, lambda what: console.print(what, highlight=False))
     about = {"benchmark": "scale", "date": today(), **describe()}
+    found = measure(given, lambda what: console.print(what, highlight=False))
+    for part in found.values():
+        part["date"] = about["date"]
     out = given.out or RESULTS / result_name(about).replace(".json", "-scale.json")
-    before = json.loads(out.read_text("utf-8")) if out.exists() else {}
-    result = {**before, **about, **found}
+    result = {**earlier(out, RESULTS if given.out is None else None), **about, **found}
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     if not given.no_picture:

@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from math import log10
 from typing import Any
 
-_WIDTH, _HEIGHT = 900, 330
+_WIDTH, _ROW = 900, 330
 _INK, _GREY, _BLUE, _RED = "#24292f", "#6e7781", "#0969da", "#cf222e"
 
 
 def draw(result: dict[str, Any]) -> str:
     """An SVG of the parts that there are figures of."""
     shapes: list[str] = []
+    height = _ROW
     if "flat" in result:
         shapes += _flat(result["flat"])
     if "burst" in result:
-        shapes += _burst(result["burst"])
+        shapes += _delays(result["burst"], 0, ((1, "month's end"), (3, "tick")))
+    if "activation" in result:
+        top = height - 30 if "burst" in result else 0
+        height = top + _ROW
+        shapes += _delays(result["activation"], top, ((1, "another policy"),))
+        if top:
+            shapes += _sweep(result["activation"], top)
     about = escape(f"{result['cpu']}, {result['cores']} cores, {result['date']}")
-    shapes.append(_text(20, _HEIGHT - 10, about, _GREY, 11))
+    shapes.append(_text(20, height - 10, about, _GREY, 11))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif">'
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>' + "".join(shapes) + "</svg>\n"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif">'
+        f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>' + "".join(shapes) + "</svg>\n"
     )
+
+
+def _sweep(found: dict[str, Any], top: int) -> list[str]:
+    """What an activation took, in words, in the place beside its delays."""
+    phase = found["phases"]["activation"]
+    lines = (
+        f"{found['households']:,} households evaluated by it after {found['seconds']:.0f} s,",
+        f"{found['cpu_us']:.0f} microseconds of CPU each;",
+        f"warnings of others meanwhile: half within {phase['p50_ms']:.0f} ms,",
+        f"the slowest within {phase['max_ms']:.0f} ms.",
+    )
+    return [
+        _text(20, top + 24, "Another policy is activated", _INK, 14),
+        *(_text(20, top + 60 + 20 * number, line) for number, line in enumerate(lines)),
+    ]
 
 
 def _text(x: float, y: float, text: str, colour: str = _INK, size: int = 12, anchor: str = "start") -> str:
@@ -67,9 +90,10 @@ def _flat(flat: dict[str, Any]) -> list[str]:
     return shapes
 
 
-def _burst(burst: dict[str, Any]) -> list[str]:
-    left, top, width, height = 470, 60, 400, 200
-    series, begins = burst["series"], burst["begins"]
+def _delays(found: dict[str, Any], above: int, shaded: Sequence[tuple[int, str]]) -> list[str]:
+    """The slowest warning of each second; ``shaded`` are phases with their names."""
+    left, top, width, height = 470, above + 60, 400, 200
+    series, begins = found["series"], found["begins"]
     end = begins[-1]
     most = max(1_000.0, *(delay for _, delay in series)) * 1.1
 
@@ -80,13 +104,13 @@ def _burst(burst: dict[str, Any]) -> list[str]:
         return top + height - delay / most * height
 
     shapes = [
-        _text(430, 24, "Slowest warning of others in each second, milliseconds", _INK, 14),
+        _text(430, above + 24, "Slowest warning of others in each second, milliseconds", _INK, 14),
         _line([(left, top), (left, top + height), (left + width, top + height)], _GREY),
         _line([(left, y(1000)), (left + width, y(1000))], "#d0d7de"),
         _text(left - 6, y(1000) + 4, "1,000", _GREY, 11, "end"),
         _text(left - 6, top + height, "0", _GREY, 11, "end"),
     ]
-    for number, name in ((1, "month's end"), (3, "tick")):
+    for number, name in shaded:
         begin, until = begins[number], begins[number + 1]
         shapes.append(
             f'<rect x="{x(begin):.1f}" y="{top}" width="{x(until) - x(begin):.1f}" height="{height}" '
@@ -95,7 +119,7 @@ def _burst(burst: dict[str, Any]) -> list[str]:
         shapes.append(_text(x((begin + until) / 2), top - 6, name, _GREY, 11, "middle"))
     shapes.append(_line([(x(second), y(delay)) for second, delay in series], _BLUE))
     shapes.append(
-        _text(left + width / 2, top + height + 18, f"{end:.0f} seconds; {burst['households']:,} households",
+        _text(left + width / 2, top + height + 18, f"{end:.0f} seconds; {found['households']:,} households",
               _GREY, 11, "middle")
     )  # fmt: skip
     return shapes

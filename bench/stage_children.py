@@ -27,7 +27,7 @@ class Process:
     def __init__(
         self, stage: StageName, at: Round, warm_up: int, window: int, cores: Sequence[int],
         profile: str | None = None, policy: Path = POLICY, cache_bytes: int | None = None,
-        module: str = "bench.stage_process",
+        module: str = "bench.stage_process", follows_policies: bool = False,
     ) -> None:  # fmt: skip
         self.stage = stage
         self._process = subprocess.Popen(
@@ -39,7 +39,7 @@ class Process:
             "prefix": at.prefix, "namespace": NAMESPACE, "cores": list(cores),
             "warm_up": warm_up, "window": window, "policy": str(policy),
             "profile": f"{profile}.{stage}" if profile else None,
-            "cache_bytes": cache_bytes,
+            "cache_bytes": cache_bytes, "follows_policies": follows_policies,
         }  # fmt: skip
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order) + "\n")

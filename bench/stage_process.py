@@ -28,6 +28,8 @@ from agents.redis_link import RedisHome
 from bench.machine import CATALOG
 from rules.policy_file import read_policy
 from streams.catalog_file import read_catalog
+from streams.kafka_clients import Connection
+from streams.policies_topic import read_activations
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,9 @@ async def run(order: dict[str, Any], stage: Stage | None = None) -> str:
         topic_prefix=order["prefix"],
         worker=f"bench-{name}",
     )
+    if order.get("follows_policies"):
+        found = read_activations(Connection(order["kafka"]), prefix=order["prefix"], needed=True)
+        config = replace(config, activations=found)
     if order.get("cache_bytes"):
         config = replace(config, cache_bytes=order["cache_bytes"])
     metrics = Sampler(name, warm_up=order["warm_up"], window=order["window"], profile=order.get("profile"))

@@ -43,6 +43,8 @@ PICTURE = ROOT / "docs" / "explanation" / "peers.svg"
 RESULTS = ROOT / "bench" / "results"
 #: Faust takes a minute for one round; its windows hardly differ.
 _ROUNDS_OF_FAUST = 1
+#: Characters in a line where nobody's terminal says how many: a program's name on one line.
+_PIPE_WIDTH = 120
 
 
 def run(
@@ -92,7 +94,7 @@ def run(
     for program in programs:
         if program.name in installed.missing:
             figures[program.name] = {
-                "title": program.title, "durable": program.durable,
+                "title": program.title, "set_as": program.set_as, "durable": program.durable,
                 "left_out": installed.missing[program.name],
             }  # fmt: skip
     return {
@@ -118,33 +120,41 @@ def agrees(result: dict[str, Any]) -> bool:
 
 
 def show(result: dict[str, Any], console: Console) -> None:
-    """Print the figures as a table."""
-    table = Table(title=f"One hop, CPU per record on one core - {result['cpu']}, {result['date']}")
-    for name in ("", "least", "median", "greatest", "records/s", "times ours", "Valkey", "Kafka", "warnings"):
-        table.add_column(name, justify="left" if not name else "right")
+    """Print the figures as a table; in 80 columns names take two lines, and nothing is cut."""
+    console.print(
+        f"One hop, CPU per record on one core in microseconds - {result['cpu']}, {result['date']}",
+        highlight=False,
+    )
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("", overflow="fold", min_width=16)
+    for name in ("least", "median", "greatest", "records/s", "times\nours", "Valkey", "Kafka", "warnings"):
+        table.add_column(name, justify="right", no_wrap=True)
+    told = []
     for name, one in result["programs"].items():
         if "cpu_us" not in one:
             table.add_row(one["title"], *["-"] * 7, "left out" if "left_out" in one else "failed")
             continue
         cpu = one["cpu_us"]
         agreement = one["agreement"]
-        told = f"{agreement[-1]['warnings']:,}"
-        if not all(each["agrees"] for each in agreement):
-            wrong = next(each for each in agreement if not each["agrees"])
-            told = f"{wrong['warnings']:,}, not {wrong['expected']:,}"
+        wrong = next((each for each in agreement if not each["agrees"]), None)
+        if wrong is not None:
+            told.append(f"{one['title']}: {wrong['warnings']:,} warnings, not {wrong['expected']:,}")
         ratio = result["ratios"].get(name)
         table.add_row(
-            one["title"], *(f"{cpu[key]:.1f} us" for key in ("min", "median", "max")),
+            one["title"], *(f"{cpu[key]:.1f}" for key in ("min", "median", "max")),
             f"{one['records_per_second']['median']:,.0f}",
             "" if ratio is None else f"{ratio['median']:.1f}",
-            *(f"{one['servers_us'][server]['median']:.1f} us" for server in ("valkey", "kafka")), told,
+            *(f"{one['servers_us'][server]['median']:.1f}" for server in ("valkey", "kafka")),
+            f"{(wrong or agreement[-1])['warnings']:,}",
         )  # fmt: skip
     console.print(table)
     for one in result["programs"].values():
-        told = one.get("left_out") or one.get("failed") or " ".join([one["durable"], *one["failures"]])
-        console.print(f"{one['title']}: {told}", highlight=False)
-    for line in result["aims"]:
-        console.print(("met: " if line["met"] else "MISSED: ") + line["what"], highlight=False)
+        about = "; ".join(filter(None, [one.get("set_as"), one["durable"]]))
+        why = one.get("left_out") or one.get("failed") or " ".join([about, *one["failures"]])
+        told.append(f"{one['title']}: {why}")
+    told += [("met: " if line["met"] else "MISSED: ") + line["what"] for line in result["aims"]]
+    for line in told:
+        console.print(line, highlight=False)
 
 
 def main() -> None:
@@ -169,12 +179,14 @@ def main() -> None:
     given = parser.parse_args()
     if given.list:
         for one in PROGRAMS:
-            print(f"{one.name:24}{one.title}: {one.durable}")
+            print(f"{one.name:26}{one.title}\n{'':26}{one.about}")
         return
     if given.rounds < 1 or given.households < 100:
         parser.error("at least one round, and 100 households")
     end_on_sigterm()
     console = Console(stderr=given.json)
+    if not console.is_terminal:
+        console.width = max(console.width, _PIPE_WIDTH)
     programs = [one for one in PROGRAMS if not given.only or one.name in given.only]
     load = Load.of(given.households)
     result = run(programs, load, given.rounds, console)

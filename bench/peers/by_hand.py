@@ -16,8 +16,8 @@ from typing import Any, ClassVar, Final
 from agents.deciding import Stage
 from agents.lanes import Lane, Part
 from bench import stage_process
-from bench.peers.toy import step
-from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, WARNINGS, Fact, decode_household_record
+from bench.peers.toy import message_of, step
+from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, WARNINGS
 
 NAME: Final = "by-hand"
 SENDS_TO: Final = f"{NAME}.{WARNINGS}"
@@ -31,24 +31,23 @@ class ByHand(Stage):
     sends_to = (SENDS_TO, DEADLETTERS)
 
     def read(self, lane: Lane, part: Part, records: Sequence[Any]) -> tuple[Any, Iterable[str]]:
-        """The bills that are no repeats."""
+        """The records that are no repeats."""
         marks = part.marks
         before = lane.marks
         out = []
         keys = set()
         for record in records:
-            message = decode_household_record(record.value)
+            message = message_of(record.value)
             mark = marks.get(message.channel) or before.get(message.channel)
             if mark is not None and message.number <= mark:
                 continue
             marks[message.channel] = message.number
-            if type(message) is Fact:
-                out.append((record.key, message))
-                keys.add(message.household)
+            out.append((record.key, message))
+            keys.add(message.household)
         return out, keys
 
     def decide(self, lane: Lane, part: Part, read: Any) -> None:
-        """Step each household through its bills."""
+        """Step each household through its records."""
         states = part.states
         kept = lane.states
         for key, message in read:

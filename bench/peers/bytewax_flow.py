@@ -18,7 +18,7 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import cluster_main
 
 from bench.peers.marks import Marks, done, order
-from bench.peers.toy import fact_of, step
+from bench.peers.toy import message_of, step
 
 BATCH = 5_000
 
@@ -33,13 +33,10 @@ def run(wanted: dict[str, Any]) -> None:
 
     def warnings_of(home: bytes | None, value: bytes) -> tuple[bytes | None, list[bytes]]:
         marks.count()
-        fact = fact_of(value)
-        if fact is None:
-            return home, []
-        home, warning = step(home, fact)
+        home, warning = step(home, message_of(value))
         return home, [] if warning is None else [warning]
 
-    def message_of(pair: tuple[str, bytes]) -> Any:
+    def sink_message(pair: tuple[str, bytes]) -> Any:
         return KafkaSinkMessage(pair[0].encode(), pair[1])
 
     flow = Dataflow("peers")
@@ -52,7 +49,7 @@ def run(wanted: dict[str, Any]) -> None:
     )
     facts = op.map("keyed", op.input("facts", flow, source), keyed)
     warnings = op.stateful_flat_map("step", facts, warnings_of)
-    op.output("warnings", op.map("message", warnings, message_of), KafkaSink(brokers, wanted["warnings"]))
+    op.output("warnings", op.map("message", warnings, sink_message), KafkaSink(brokers, wanted["warnings"]))
 
     folder = Path(wanted["folder"])
     init_db_dir(folder, 1)

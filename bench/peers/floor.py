@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import Consumer, Producer
 
 from bench.peers.marks import Marks, done, order
-from bench.peers.toy import fact_of, step
+from bench.peers.toy import message_of, step
 
 BATCH = 10_000
 
@@ -32,11 +32,8 @@ def run(wanted: dict[str, Any]) -> None:
     while marks.records < wanted["records"]:
         messages = consumer.consume(BATCH, 1.0)
         for message in messages:
-            fact = fact_of(message.value())
-            if fact is None:
-                continue
             key = message.key()
-            homes[key], warning = step(homes.get(key), fact)
+            homes[key], warning = step(homes.get(key), message_of(message.value()))
             if warning is not None:
                 producer.produce(warnings, warning, key)
         producer.poll(0)

@@ -11,7 +11,7 @@ from bench.peers import ratios
 _WIDTH: Final = 860
 _LEFT: Final = 235
 _BAR: Final = 26
-_GAP: Final = 26
+_GAP: Final = 38
 _TOP: Final = 88
 _VALKEY: Final = "#9cc0dc"
 _GREY: Final = "#c4c9cf"
@@ -45,7 +45,10 @@ def draw(result: Mapping[str, Any]) -> str:
         middle = y + _BAR / 2
         parts += [
             text(_LEFT - 12, middle + 1, one["title"], anchor="end"),
-            text(_LEFT, y + _BAR + 13, one["durable"], size=10, fill=FAINT),
+            *(
+                text(_LEFT, y + _BAR + 13 + 12 * line, words, size=10, fill=FAINT)
+                for line, words in enumerate(filter(None, [one.get("set_as"), one["durable"]]))
+            ),
         ]
         if name not in there:
             parts.append(

@@ -20,9 +20,10 @@ class Program:
         name: in results and options.
         title: for people.
         durable: what becomes of states and of warnings when the machine stops.
-        module: of a Python peer; the store of a Kafka Streams one.
+        module: of a Python peer; of a Kafka Streams one its store, or ``documented``.
         commit_seconds: between two commits, where that is set.
         times: how many times our stage is meant to be quicker.
+        set_as: what was done, or not done, to make it quick.
     """
 
     name: str
@@ -32,6 +33,12 @@ class Program:
     module: str = ""
     commit_seconds: float | None = None
     times: float | None = None
+    set_as: str = ""
+
+    @property
+    def about(self) -> str:
+        """How it is set, and what it promises."""
+        return f"{self.set_as}; {self.durable}" if self.set_as else self.durable
 
     def command(self, installed: Installed, order: dict[str, Any]) -> tuple[list[str], str]:
         """What to start, and what to give it on standard input."""
@@ -43,16 +50,21 @@ class Program:
             ]  # fmt: skip
             return [
                 "java", "-XX:+UseSerialGC", "-Xms1g", "-Xmx2g",
-                "-cp", installed.class_path, "hearthwatch.peers.Peer", *arguments,
+                "-cp", installed.class_path, f"hearthwatch.peers.{self._java_class}", *arguments,
             ], ""  # fmt: skip
         return [str(installed.python), "-m", f"bench.peers.{self.module}"], json.dumps(order) + "\n"
+
+    @property
+    def _java_class(self) -> str:
+        return "Documented" if self.module == "documented" else "Peer"
 
     def environment(self) -> dict[str, str]:
         """What a Python peer needs to find its module."""
         return {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 
-_KAFKA_STREAMS: Final = "exact (exactly_once_v2); changelog on Kafka, "
+_EXPERT: Final = "hand-written serdes, 256 MB of cache, large batches"
+_EXACT: Final = "exact (exactly_once_v2), changelog on Kafka; until the commit no warning is seen"
 
 PROGRAMS: Final = (
     Program(
@@ -64,24 +76,30 @@ PROGRAMS: Final = (
         "as the stage; no policy, midnights or moves", "by-hand",
     ),
     Program(
-        "kafka-streams", "Kafka Streams 4.1, in memory", "java",
-        _KAFKA_STREAMS + "committed every 100 ms; until then no warning is seen", "memory", 0.1, 2.0,
+        "kafka-streams", "Kafka Streams, expert, in memory", "java", _EXACT, "memory", 0.1, 2.0,
+        f"{_EXPERT}, committed every 100 ms",
     ),
     Program(
-        "kafka-streams-rocksdb", "Kafka Streams 4.1, RocksDB", "java",
-        _KAFKA_STREAMS + "committed every 100 ms; until then no warning is seen", "rocksdb", 0.1, 2.0,
+        "kafka-streams-rocksdb", "Kafka Streams, expert, RocksDB", "java", _EXACT, "rocksdb", 0.1, 2.0,
+        f"{_EXPERT}, committed every 100 ms",
     ),
     Program(
-        "kafka-streams-slow", "the same in memory, 1 s", "java",
-        _KAFKA_STREAMS + "committed every second; until then no warning is seen", "memory", 1.0,
+        "kafka-streams-slow", "Kafka Streams, expert, 1 s", "java", _EXACT, "memory", 1.0, None,
+        f"{_EXPERT}, in memory, committed every second",
+    ),
+    Program(
+        "kafka-streams-documented", "Kafka Streams as documented", "java", _EXACT, "documented", None, 2.0,
+        "DSL, RocksDB, JSON by Jackson, all settings as they come: no cache, committed every 100 ms",
     ),
     Program(
         "quix", "Quix Streams", "python",
-        "exact (exactly-once); RocksDB, changelog on Kafka, committed every 100 ms", "quix", 0.1, 2.0,
+        "exact (exactly-once); RocksDB, changelog on Kafka", "quix", 0.1, 2.0,
+        "states as bytes, no fsync, large batches, committed every 100 ms",
     ),
     Program(
-        "quix-slow", "the same, 1 s", "python",
-        "exact (exactly-once); committed every second: until then no warning is seen", "quix", 1.0,
+        "quix-slow", "Quix Streams, 1 s", "python",
+        "exact (exactly-once); until the commit no warning is seen", "quix", 1.0, None,
+        "states as bytes, no fsync, large batches, committed every second",
     ),
     Program(
         "bytewax", "Bytewax with recovery", "python",

@@ -13,7 +13,7 @@ from quixstreams import Application, State
 from quixstreams.state.rocksdb import RocksDBOptions
 
 from bench.peers.marks import Marks, done, order
-from bench.peers.toy import fact_of, step
+from bench.peers.toy import message_of, step
 
 
 def run(wanted: dict[str, Any]) -> None:
@@ -43,10 +43,7 @@ def run(wanted: dict[str, Any]) -> None:
     warnings = app.topic(wanted["warnings"], key_serializer="bytes", value_serializer="bytes")
 
     def warning_of(value: bytes, state: State) -> bytes | None:
-        fact = fact_of(value)
-        if fact is None:
-            return None
-        after, warning = step(state.get_bytes("home"), fact)
+        after, warning = step(state.get_bytes("home"), message_of(value))
         state.set_bytes("home", after)
         return warning
 

@@ -51,11 +51,9 @@ def expected(load: Load) -> tuple[Raised, list[float]]:
     means = []
     ends = (load.marks[0], load.marks[-1])
     for number, (key, value) in enumerate(records(load), start=1):
-        fact = toy.fact_of(value)
-        if fact is not None:
-            homes[key], warning = toy.step(homes.get(key), fact)
-            if warning is not None:
-                raised.append(warning)
+        homes[key], warning = toy.step(homes.get(key), toy.message_of(value))
+        if warning is not None:
+            raised.append(warning)
         if number in ends:
             means.append(round(sum(map(len, homes.values())) / max(1, len(homes)), 1))
     return counted(raised), means
@@ -271,7 +269,7 @@ def summary(rounds: Sequence[Mapping[str, Any]], programs: Iterable[Program]) ->
     for program in programs:
         runs = [one[program.name] for one in rounds if program.name in one]
         good = [run for run in runs if "failed" not in run]
-        about = {"title": program.title, "durable": program.durable}
+        about = {"title": program.title, "set_as": program.set_as, "durable": program.durable}
         if not good:
             why = runs[-1]["failed"] if runs else "not run"
             out[program.name] = about | {"failed": why}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from io import StringIO
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from rich.console import Console
 
 from bench.machine import CATALOG
 from bench.peers import __main__ as command
@@ -22,38 +25,43 @@ from rules import household as core
 from rules.compile import compile_policy
 from rules.policy_file import read_policy
 from streams.catalog_file import read_catalog
-from streams.records import decode_household_record
+from streams.records import Fact, decode_household_record
 
 SMALL = Load.of(300)
 
 
-def by_policy(load: Load) -> list[bytes]:
-    """The warnings of the policy ``toy.yaml``."""
+def by_policy(load: Load) -> tuple[list[bytes], dict[str, core.Household]]:
+    """The warnings of the policy ``toy.yaml``, and the households that are left."""
     catalog = read_catalog(CATALOG)
     rules = compile_policy(read_policy(POLICY, catalog), catalog)
     homes: dict[str, core.Household] = {}
     out = []
     for offset, (_, value) in enumerate(records(load)):
         message = decode_household_record(value)
-        home = homes.setdefault(message.household, core.new(message.household))
+        home = homes.get(message.household) or core.new(message.household)
         day = rules.calendar.day_of(message.received)
-        out += core.step(home, message, rules=rules, day=day, offset=offset)[1]
-    return [effect.body for effect in out if isinstance(effect, core.Warning)]
+        homes[message.household], effects = core.step(home, message, rules=rules, day=day, offset=offset)
+        out += effects
+    return [effect.body for effect in out if isinstance(effect, core.Warning)], homes
 
 
 def test_the_work_by_hand_is_the_toy_policy() -> None:
     wanted, means = expected(SMALL)
-    assert counted(by_policy(SMALL)) == wanted
+    warnings, homes = by_policy(SMALL)
+    assert counted(warnings) == wanted
     assert {level for _, level in wanted} == {"yellow", "red"}
     assert 0 < means[0] < means[1]
+    # Who compares what they cost should know that both keep as much.
+    ours = sum(len(core.encode(home)) for home in homes.values()) / len(homes)
+    assert 0.85 < means[1] / ours < 1.1
 
 
 def test_a_plain_loop_over_the_sums_counts_as_many() -> None:
     paid: Counter[str] = Counter()
     count = 0
     for _, value in records(SMALL):
-        fact = toy.fact_of(value)
-        if fact is not None:
+        fact = toy.message_of(value)
+        if isinstance(fact, Fact):
             before = paid[fact.household]
             amount = fact.event.data["self_paid_yuan"]
             assert isinstance(amount, int)
@@ -63,17 +71,23 @@ def test_a_plain_loop_over_the_sums_counts_as_many() -> None:
     assert count == expected(SMALL)[0].total()
 
 
-def test_a_bill_that_comes_again_changes_nothing() -> None:
-    bills = [fact for _, value in records(SMALL) if (fact := toy.fact_of(value)) is not None]
-    once, _ = toy.step(None, bills[0])
-    assert toy.step(once, bills[0]) == (once, None)
+def test_what_comes_again_changes_nothing() -> None:
+    messages = [toy.message_of(value) for key, value in records(SMALL) if key == b"h-0000007"]
+    home: bytes | None = None
+    for message in messages[: PERSONS + 1]:
+        home, _ = toy.step(home, message)
+    assert isinstance(messages[PERSONS], Fact)
+    for message in messages[: PERSONS + 1]:
+        assert toy.step(home, message) == (home, None)
 
 
 def test_the_load_is_the_same_bytes_each_time_and_people_come_first() -> None:
     first = list(records(SMALL))
     assert first == list(records(SMALL))
     assert len(first) == SMALL.records
-    assert [toy.fact_of(value) is None for _, value in first].index(False) == SMALL.households * PERSONS
+    assert [isinstance(toy.message_of(value), Fact) for _, value in first].index(
+        True
+    ) == SMALL.households * PERSONS
     assert len({key for key, _ in first}) == SMALL.households
 
 
@@ -195,6 +209,48 @@ def test_it_is_shown_and_drawn_with_what_was_left_out() -> None:
     assert max(widths[1:]) < widths[0]  # the cut bar stays in the picture
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_shows_every_name_and_figure_whole(width: int) -> None:
+    made = result(hearthwatch=one(10.0, valkey=4.0), faust=one(1_298.7), quix=one(24.8, agrees=False))
+    titles = ["the same work by hand, on its engine", "Kafka Streams, expert, in memory", "Quix Streams, 1 s"]
+    for title, figure in zip(titles, made["programs"].values(), strict=True):
+        figure["title"] = title
+        figure["records_per_second"] = {"median": 123_456.0}
+    made["aims"] = []
+    shown = StringIO()
+    command.show(made, Console(file=shown, width=width))
+    text = shown.getvalue()
+    table = text[: text.index("Quix Streams, 1 s: 5 warnings, not 5")]
+    assert "…" not in text
+    assert {word for title in titles for word in title.split()} <= set(table.split())
+    assert {"10.0", "1298.7", "129.9", "123,456"} <= set(table.split())
+    assert max(map(len, text.splitlines())) <= width
+    if width == 120:
+        assert all(title in table for title in titles)
+
+
+def test_both_ways_of_kafka_streams_are_named_and_started_by_their_own_classes() -> None:
+    programs = {program.name: program for program in PROGRAMS}
+    order = {
+        "kafka": "k",
+        "facts": "f",
+        "warnings": "w",
+        "group": "g",
+        "folder": "d",
+        "records": 9,
+        "marks": [1],
+    }
+    installed = Installed(Path("python"), "classes")
+    for name, java, words in (
+        ("kafka-streams", "hearthwatch.peers.Peer", ["hand-written", "256 MB"]),
+        ("kafka-streams-documented", "hearthwatch.peers.Documented", ["Jackson", "no cache"]),
+    ):
+        arguments, _ = programs[name].command(installed, order)
+        assert java in arguments
+        assert all(word in programs[name].about for word in words)
+    assert programs["kafka-streams"].times == programs["kafka-streams-documented"].times == 2.0
+
+
 def test_a_peer_that_cannot_be_installed_is_named_with_the_reason(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,10 +284,6 @@ def test_requirements_are_pinned_with_hashes_and_name_no_index() -> None:
 
 @pytest.mark.timeout(180)
 def test_our_stage_sends_what_a_plain_loop_does(tmp_path: Any) -> None:
-    from io import StringIO
-
-    from rich.console import Console
-
     ours = [program for program in PROGRAMS if program.name == "hearthwatch"]
     made = command.run(ours, SMALL, 1, Console(file=StringIO()), folder=tmp_path)
     assert command.agrees(made)

@@ -60,7 +60,11 @@ public final class Peer {
         settings.put(StreamsConfig.producerPrefix(ProducerConfig.BATCH_SIZE_CONFIG), 256 << 10);
         settings.put(StreamsConfig.producerPrefix(ProducerConfig.BUFFER_MEMORY_CONFIG), 128L << 20);
 
-        KafkaStreams streams = new KafkaStreams(topology, settings);
+        run(new KafkaStreams(topology, settings), marks);
+    }
+
+    /** Run until all records are through and committed; tell the versions. */
+    static void run(KafkaStreams streams, Marks marks) throws InterruptedException {
         streams.setUncaughtExceptionHandler(error -> {
             error.printStackTrace();
             Runtime.getRuntime().halt(1);

@@ -1,7 +1,9 @@
 package hearthwatch.peers;
 
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
@@ -30,28 +32,36 @@ final class Steps implements Processor<byte[], byte[], byte[], byte[]> {
 
     @Override
     public void process(Record<byte[], byte[]> record) {
-        Fact fact = Fact.of(record.value());
-        if (fact != null) {
-            byte[] warning = step(record.key(), fact);
-            if (warning != null) {
-                context.forward(record.withValue(warning));
-            }
+        byte[] warning = step(record.key(), Message.of(record.value()));
+        if (warning != null) {
+            context.forward(record.withValue(warning));
         }
         marks.count();
     }
 
-    private byte[] step(byte[] key, Fact fact) {
+    private byte[] step(byte[] key, Message message) {
         Home home = homes.get(key);
         if (home == null) {
-            home = new Home(fact.household());
+            home = new Home(message.household());
         }
-        for (Home.Bill bill : home.bills) {
+        if (message instanceof Message.Arrival arrival) {
+            if (home.person(arrival.person()) == null) {
+                home.persons.add(new Home.Person(
+                        arrival.person(), arrival.n(), arrival.role(), arrival.birth(), arrival.sex(),
+                        new ArrayList<>()));
+            }
+            homes.put(key, home);
+            return null;
+        }
+        Message.Fact fact = (Message.Fact) message;
+        List<Home.Bill> bills = home.person(fact.subject()).of(fact.type());
+        for (Home.Bill bill : bills) {
             if (Arrays.equals(bill.id(), fact.id()) && Arrays.equals(bill.source(), fact.source())) {
                 return null;
             }
         }
         int day = (int) (fact.time() / DAY_US);
-        home.bills.add(new Home.Bill(fact.time(), fact.source(), fact.id(), day, fact.data()));
+        bills.add(new Home.Bill(fact.time(), fact.source(), fact.id(), day, fact.data()));
         home.totalFen += fact.paidFen();
         int level = 0;
         while (level < LINES_FEN.length && home.totalFen >= LINES_FEN[level]) {
@@ -68,7 +78,7 @@ final class Steps implements Processor<byte[], byte[], byte[], byte[]> {
         return warning;
     }
 
-    private static byte[] warning(Home home, int before, Fact fact) {
+    private static byte[] warning(Home home, int before, Message.Fact fact) {
         // No text here needs an escape: ids of the load are letters, digits and hyphens.
         return ("{\"specversion\":\"1.0\",\"type\":\"" + (before > 0 ? "warning.upgraded" : "warning.raised")
                 + "\",\"source\":\"hearthwatch/toy\",\"subject\":\"household/" + home.id
