@@ -20,7 +20,8 @@ from agents.flow import At, Flow
 from agents.ledger import Ledger
 from agents.stage import Engine
 from casework.alerts.inputs import encode_due
-from casework.alerts.state import UNANSWERED, decode
+from casework.alerts.instants import UNANSWERED
+from casework.alerts.state import decode
 from casework.cases.commands import Tick, encode_record
 from streams.errors import TransportError
 from streams.producer import OrderedProducer

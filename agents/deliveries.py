@@ -26,8 +26,9 @@ from agents.ledger import FencedError
 from agents.stage import Engine
 from casework.alerts.decide import unanswered
 from casework.alerts.inputs import ROUTES_KEY, decode_held, encode_result, encode_routes
+from casework.alerts.instants import NEVER, UNANSWERED
 from casework.alerts.intents import Result
-from casework.alerts.state import NEVER, UNANSWERED, decode
+from casework.alerts.state import decode
 from streams.errors import LedgerError, TransportError
 from streams.records import ALERTS
 

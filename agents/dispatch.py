@@ -32,6 +32,7 @@ from casework.alerts.inputs import (
     is_district,
     is_held_routes,
 )
+from casework.alerts.instants import NEVER
 from casework.alerts.intents import Intent, Outcome, Result, Send
 from casework.alerts.routes import Routes
 from casework.alerts.routes_file import read_routes
@@ -172,7 +173,7 @@ class DispatchStage(Stage):
             routes = self.course(lane)
             at = raw.timestamp * 1000  # the broker's clock, or the sender's where that is the clock
             try:
-                one.state, intents = fold(one.state, record, at, routes, self.clock)
+                one.state, intents = fold(one.state, record, at, routes, self.clock, is_more=True)
             except LedgerError:
                 raise
             except Exception as error:  # noqa: BLE001 - set aside, whatever it is
@@ -286,7 +287,7 @@ def _open(before: bytes | None) -> _Open:
 
 def _due(state: State) -> int | None:
     due = states.next_due(state)
-    return None if due >= states.NEVER else due
+    return None if due >= NEVER else due
 
 
 def _key(offset: int) -> str:

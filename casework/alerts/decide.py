@@ -30,7 +30,7 @@ _MOST_PASSES: Final = 20
 
 
 def decide(
-    state: State, input: Input, now: int, routes: Routes, *, waits: bool = False
+    state: State, input: Input, now: int, routes: Routes, *, waits: bool = False, is_more: bool = False
 ) -> tuple[State, Sequence[Intent]]:
     """Fold one input into the state of one key.
 
@@ -40,6 +40,8 @@ def decide(
         now: microseconds since 1970; an earlier instant than the last one counts as that.
         waits: the answer to a message is waited for, however long it takes; otherwise one that does not come
             counts as an attempt that failed.
+        is_more: more is decided on this state at once, so that what only it would see is left for the end
+            (:meth:`State.settle`); the decisions are the same.
 
     Returns:
         the state, and what was decided, in order. The intents must not be carried out before the state is
@@ -47,6 +49,7 @@ def decide(
     """
     turn = Turn(state, max(now, state.now), routes, waits)
     state.now = turn.now
+    state.lines.follow(routes)
     if isinstance(input, Alert):
         _alert(turn, input)
     elif isinstance(input, Resolve):
@@ -65,6 +68,8 @@ def decide(
     _run_due(turn)
     if state.now >= state.swept + _SWEEP:
         _forget(turn)
+    if not is_more:
+        state.settle()
     return state, turn.intents
 
 
@@ -120,6 +125,7 @@ def _silence(turn: Turn, silence: Silence) -> None:
     turn.state.silences = [one for one in turn.state.silences if one.id != silence.id]
     if silence.ends > turn.now:
         turn.state.silences.append(silence)
+    turn.state.settle()
     for key, group in turn.state.groups.items():
         for one in group.waiting:
             if one.silence == silence.id:
@@ -161,6 +167,7 @@ def _flush(turn: Turn, group: Group) -> None:
             one.until, one.silence = until, silence
         stays.append(one)
     group.waiting = stays
+    turn.state.lines.forget(group)
     if goes:
         group.last = turn.now
     again = _repeats(turn, group, team)
@@ -193,6 +200,7 @@ def _repeats(turn: Turn, group: Group, team: Team) -> list[Alert]:
 def _forget(turn: Turn) -> None:
     """Drop what makes no difference any more."""
     state, now = turn.state, turn.now
+    state.settle()
     state.swept = now
     oldest = _older(state.seen, now - turn.routes.remember)
     if turn.waits:

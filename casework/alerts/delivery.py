@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from casework.alerts.alert import LASTING, Alert
 from casework.alerts.content import data_of, text_of
+from casework.alerts.instants import NEVER, UNANSWERED
 from casework.alerts.intents import MessageKind, Result, Send
 from casework.alerts.rate import backoff, free_at, take
 from casework.alerts.routes import Channel, Team
-from casework.alerts.state import NEVER, UNANSWERED, Digest, Message, Told
+from casework.alerts.state import Digest, Message, Told
 from casework.alerts.waiting import Turn, group_for, held, put, take_out
 from streams.timestamps import MINUTE, SECOND
 
@@ -41,6 +42,7 @@ def make(turn: Turn, team: Team, kind: MessageKind, alerts: list[Alert], channel
 
 def retry(turn: Turn, message: Message) -> None:
     """What is due of a message: another attempt, or an answer that never came."""
+    turn.state.lines.tidy_message(message)
     if message.flying:  # whoever was to send it is gone
         message.flying = []
         _settle(turn, message)
@@ -68,6 +70,7 @@ def settle_result(turn: Turn, result: Result) -> None:
     message = turn.state.messages.get(result.message)
     if message is None or message.channel != result.channel or result.member not in message.pending:
         return  # an answer to what was settled before
+    turn.state.lines.tidy_message(message)
     if result.outcome == "sent":
         message.pending.remove(result.member)
         if not message.reached:
@@ -99,6 +102,7 @@ def in_flight(turn: Turn) -> list[Send]:
 
 def digest_due(turn: Turn, digest: Digest) -> int:
     """When a digest may be sent."""
+    turn.state.lines.tidy_digest(digest)
     channel = turn.routes.channels.get(digest.channel)
     if not digest.alerts:
         return NEVER
@@ -114,6 +118,7 @@ def digest_due(turn: Turn, digest: Digest) -> int:
 
 def make_digest(turn: Turn, digest: Digest) -> None:
     """Send a digest, if its channel has room by now."""
+    turn.state.lines.tidy_digest(digest)
     team, channel = turn.team(digest.team), turn.routes.channels.get(digest.channel)
     alerts = []
     for alert in digest.alerts:
@@ -241,7 +246,10 @@ def _told(turn: Turn, message: Message) -> None:
         is_done = message.kind == "repeat" or alert.id in message.over or alert.kind in LASTING
         if not is_done and team.timing.repeats:
             group = group_for(turn, team, alert)
-            group.told.append(Told(alert, turn.now + team.timing.repeat_interval, team.timing.repeats))
+            told = Told(alert, turn.now + team.timing.repeat_interval, team.timing.repeats)
+            group.told.append(told)
+            if not turn.state.lines.was_told(group, told):
+                turn.changed[group.key] = group
 
 
 def _to_digest(turn: Turn, message: Message, channel: Channel) -> None:
@@ -250,6 +258,7 @@ def _to_digest(turn: Turn, message: Message, channel: Channel) -> None:
         return  # it was told before; what still is not acknowledged is overdue, and escalates
     digest = Digest(message.team, channel.id)
     digest = turn.state.digests.setdefault(digest.key, digest)
+    turn.state.lines.tidy_digest(digest)
     digest.alerts += message.alerts
     if digest.key in turn.levels:
         turn.levels[digest.key].update(alert.level for alert in message.alerts)

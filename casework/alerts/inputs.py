@@ -14,6 +14,7 @@ import msgspec
 
 from casework.alerts.alert import DISTRICT_DIGITS, NO_DISTRICT, Alert, Resolve, decode_alert
 from casework.alerts.decide import decide
+from casework.alerts.instants import NEVER
 from casework.alerts.intents import Input, Intent, Result, Silenced, Wake
 from casework.alerts.routes import Routes
 from casework.alerts.silences import Silence, check_silence
@@ -142,7 +143,7 @@ def is_district(key: str) -> bool:
 
 
 def fold(
-    state: State, record: Record, at: int, routes: Routes, clock: Clock
+    state: State, record: Record, at: int, routes: Routes, clock: Clock, *, is_more: bool = False
 ) -> tuple[State, Sequence[Intent]]:
     """Fold a record of the log into the state of its key; the state that is given is used up.
 
@@ -153,6 +154,7 @@ def fold(
 
     Args:
         at: of the record, in microseconds since 1970.
+        is_more: as of :func:`decide`.
 
     Raises:
         InputError: in ``clock: log``, so much fell due since the record before that it would not end. The
@@ -169,13 +171,12 @@ def fold(
     else:
         given = record
     if clock == "wall":
-        return decide(state, given, at, routes)
+        return decide(state, given, at, routes, is_more=is_more)
     intents: list[Intent] = []
-    first = next_due(state)
-    before = -1
+    first = before = -1
     wakes = 0
     # What is still due at an instant after all was done there is done with the record itself.
-    while before != (due := next_due(state)) <= at:
+    while min(state.dues(), default=NEVER) <= at and before != (due := next_due(state)) <= at:
         if wakes == _MOST_WAKES:
             raise InputError(
                 f"more than {_MOST_WAKES:,} times something fell due in the {(at - first) // HOUR:,} hours"
@@ -183,9 +184,10 @@ def fold(
                 " put the record back (`hearthwatch deadletters requeue`); if it stays so, an interval of the"
                 " routes (`repeat_interval`, `group_interval`) is far too short"
             )
+        first = due if first < 0 else first
         before = due
         wakes += 1
-        state, some = decide(state, Wake(), due, routes, waits=True)
+        state, some = decide(state, Wake(), due, routes, waits=True, is_more=True)
         intents += some
-    state, some = decide(state, given, at, routes, waits=True)
+    state, some = decide(state, given, at, routes, waits=True, is_more=is_more)
     return state, [*intents, *some]

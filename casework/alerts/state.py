@@ -13,18 +13,14 @@ from typing import Final, TypeVar
 import msgspec
 
 from casework.alerts.alert import Alert
+from casework.alerts.instants import NEVER
 from casework.alerts.intents import Fate, MessageKind
+from casework.alerts.lines import Lines
 from casework.alerts.silences import Silence
 from rules.state_format import StateFormatError
 
 FORMAT: Final = 1
 """The latest that this program knows, and the one that it writes."""
-
-NEVER: Final = 2**62
-"""An instant that never comes."""
-UNANSWERED: Final = 2**52
-"""When a message is due whose answer is waited for: in the year 2112. Unlike :data:`NEVER` it stands among
-the dues of a partition, so that what flies is found there."""
 
 Thing = TypeVar("Thing")
 
@@ -190,7 +186,7 @@ class State(msgspec.Struct, array_like=True, dict=True):
     swept: int = 0
 
     def dues(self) -> Iterator[int]:
-        """All instants at which there is something to do."""
+        """All instants at which there is something to do; before :meth:`settle` perhaps too early."""
         for group in self.groups.values():
             yield group.due
         for digest in self.digests.values():
@@ -207,6 +203,16 @@ class State(msgspec.Struct, array_like=True, dict=True):
     def places(self) -> Places:
         """Where cases may be; whoever puts an alert somewhere notes it there."""
         return Places(self)
+
+    @cached_property
+    def lines(self) -> Lines:
+        """What a row of decisions shares."""
+        return Lines()
+
+    def settle(self) -> None:
+        """Do what a row of decisions left for its end (``is_more`` of ``decide``)."""
+        if "lines" in self.__dict__:
+            self.lines.settle()
 
     def held_cases(self) -> set[str]:
         """The cases of which anything is here."""
@@ -227,11 +233,13 @@ _unpack = msgspec.msgpack.Decoder(State).decode
 
 def next_due(state: State) -> int:
     """When dispatch has to be woken, if nothing else comes; :data:`NEVER` where nothing waits."""
+    state.settle()
     return min(state.dues(), default=NEVER)
 
 
 def encode(state: State) -> bytes:
     """A state as bytes; the same for the same inputs."""
+    state.settle()
     return bytes((FORMAT,)) + _pack(state)
 
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from casework.alerts.alert import Alert
+from casework.alerts.instants import NEVER
 from casework.alerts.intents import Fate, Intent, MessageKind, Outcome
-from casework.alerts.routes import Quiet, Routes, Team, Timing
+from casework.alerts.routes import Quiet, Routes, Team
 from casework.alerts.silences import Holding
-from casework.alerts.state import NEVER, Group, Message, State, Waiting
+from casework.alerts.state import Group, Message, State, Waiting
 from streams.timestamps import SECOND
 
 
@@ -21,7 +22,8 @@ class Turn:
     Attributes:
         waits: for the answer to a message, however long it takes.
         changed: groups of which it is not known any more when they are due (:meth:`settle`); worked out once
-            for all that changes in them, because each time looks through all that waits there.
+            for all that changes in them, because each time looks through all that waits there. What only
+            comes or goes is kept up by the state's lines.
         levels: of the alerts in digests, by the digest's key, as far as they have been looked through.
         holding: the silences of this instant, once they are asked for.
     """
@@ -40,10 +42,11 @@ class Turn:
         return self.routes.teams.get(id_) or self.routes.teams[self.routes.desk]
 
     def settle(self) -> None:
-        """Work out when the groups that changed are due."""
+        """Work out when the groups that changed are due, and those that may be due by now."""
         for group in self.changed.values():
-            group.due = group_due(self.routes, group, self.team(group.team).timing)
+            self.state.lines.tighten(group)
         self.changed.clear()
+        self.state.lines.tighten_due(self.now)
 
     def ended(
         self,
@@ -69,7 +72,10 @@ def put(turn: Turn, alert: Alert, team: Team) -> None:
     until, silence = held(turn, alert, team)
     if silence:
         turn.ended("silenced", alert, team.id, by=silence)
-    group.waiting.append(Waiting(alert, turn.now, until, silence))
+    one = Waiting(alert, turn.now, until, silence)
+    group.waiting.append(one)
+    if not turn.state.lines.waits(group, one):
+        turn.changed[group.key] = group
 
 
 def group_for(turn: Turn, team: Team, alert: Alert) -> Group:
@@ -78,7 +84,6 @@ def group_for(turn: Turn, team: Team, alert: Alert) -> Group:
     group = Group(team.id, alert.community or "")
     group = turn.state.groups.setdefault(group.key, group)
     turn.state.places.groups.setdefault(alert.case, set()).add(group.key)
-    turn.changed[group.key] = group
     return group
 
 
@@ -116,25 +121,6 @@ def quiet_until(quiet: Quiet, at: int, routes: Routes) -> int | None:
     return int(dt.datetime.combine(date, time, routes.zone).timestamp()) * SECOND
 
 
-def group_due(routes: Routes, group: Group, timing: Timing) -> int:
-    """When a group has something to tell, or to tell again."""
-    due = min((told.next for told in group.told), default=NEVER)
-    if group.waiting:
-        first = group.waiting[0].since  # they stand in the order in which they came
-        together = max(
-            first + timing.group_wait, group.last + timing.group_interval if group.last >= 0 else 0
-        )
-        soonest: dict[str, int] = {}
-        for one in group.waiting:
-            level = one.alert.level
-            if level not in soonest or one.until < soonest[level]:
-                soonest[level] = one.until
-        for level, until in soonest.items():
-            # The highest level waits for nobody; the others wait for each other.
-            due = min(due, until if routes.is_urgent(level) else max(until, together))
-    return due
-
-
 def drop(
     turn: Turn,
     case: str,
@@ -153,44 +139,52 @@ def drop(
 
     What flies at this moment cannot be called back: it is told once, if at all.
     """
-    state, places = turn.state, turn.state.places
+    state, places, lines = turn.state, turn.state.places, turn.state.lines
     is_told = is_told or is_meant
-    # Comparing cases in place: a call for each alert would be most of the time of this.
     for group in places.of(case, places.groups, state.groups):
         if team is not None and group.team != team:
             continue
-        gone = [one.alert for one in group.waiting if one.alert.case == case and is_meant(one.alert)]
-        told = [one for one in group.told if one.alert.case != case or not is_told(one.alert)]
-        if not gone and len(told) == len(group.told):
-            continue
-        if gone:
-            group.waiting = [
-                one for one in group.waiting if one.alert.case != case or not is_meant(one.alert)
-            ]
-        group.told = told
-        turn.changed[group.key] = group
+        gone = lines.take_waiting(group, case, is_meant)
+        if (lines.take_told(group, case, is_told) or gone) and not lines.loosen(group):
+            turn.changed[group.key] = group
         for alert in gone:
             turn.ended(fate, alert, group.team, by=by)
     for digest in places.of(case, places.digests, state.digests):
         if team is None or digest.team == team:
-            for alert in [one for one in digest.alerts if one.case == case and is_meant(one)]:
+            line = lines.of_digest(digest)
+            for alert in line.take(case, is_meant):
                 turn.ended(fate, alert, digest.team, channel=digest.channel, by=by)
-            digest.alerts = [one for one in digest.alerts if one.case != case or not is_meant(one)]
             turn.levels.pop(digest.key, None)
-            if not digest.alerts:
+            if not line:
                 digest.due = NEVER
     for message in places.of(case, places.messages, state.messages):
         if team is None or message.team == team:
-            ends = is_told if message.kind == "repeat" else is_meant
-            for alert in message.alerts:
-                if alert.case == case and ends(alert):
-                    message.over.setdefault(alert.id, (fate, by))
-            if not message.flying:
-                take_out(turn, message)
+            _drop_of(turn, message, case, fate, is_told if message.kind == "repeat" else is_meant, by)
+
+
+def _drop_of(
+    turn: Turn, message: Message, case: str, fate: Fate, is_meant: Callable[[Alert], bool], by: str
+) -> None:
+    """Take alerts of a case out of a message, or note that they have ended while it flies."""
+    line = turn.state.lines.of_message(message)
+    if not (message.flying or message.reached or message.over):
+        for alert in line.take(case, is_meant):
+            if message.kind != "repeat":
+                turn.ended(fate, alert, message.team, channel=message.channel, by=by)
+        if not line:
+            turn.state.messages.pop(message.id, None)
+        return
+    for alert in line.of(case):
+        if is_meant(alert):
+            message.over.setdefault(alert.id, (fate, by))
+    if not message.flying:
+        take_out(turn, message)
 
 
 def take_out(turn: Turn, message: Message) -> None:
     """Take what was replaced or resolved out of a message that does not fly; without any left it is gone."""
+    if not message.reached:
+        turn.state.lines.tidy_message(message)
     for alert in message.alerts:
         if alert.id in message.over and message.kind != "repeat" and not message.reached:
             fate, by = message.over[alert.id]

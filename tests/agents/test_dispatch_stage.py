@@ -12,9 +12,10 @@ import agents.dispatch
 from agents.cases import CAUSE
 from agents.dispatch import DispatchStage, counts_of, routes_key
 from casework.alerts.inputs import ROUTES_KEY, encode_due, encode_result, encode_routes, encode_silence, fold
+from casework.alerts.instants import UNANSWERED
 from casework.alerts.intents import Result, Send
 from casework.alerts.silences import Silence
-from casework.alerts.state import UNANSWERED, State, decode, encode, next_due
+from casework.alerts.state import State, decode, encode, next_due
 from casework.cases.case_events import AlertRecord
 from streams.records import ALERT_EVENTS, ALERTS
 from streams.timestamps import HOUR, MINUTE, SECOND
@@ -84,8 +85,8 @@ def test_a_record_that_the_program_fails_on_is_set_aside_and_the_district_goes_o
     records = raws(*[(body(f"H{number}-1-1", "blue"), START + number) for number in range(6)])
     clean = run(stage(), lane_of("dispatch", ALERTS), [*records[:3], *records[4:]])
 
-    def failing(state: State, record: Any, *more: Any) -> Any:
-        done = fold(state, record, *more)
+    def failing(state: State, record: Any, *more: Any, **how: Any) -> Any:
+        done = fold(state, record, *more, **how)
         if getattr(record, "id", "") == "H3-1-1":
             raise RuntimeError("boom")  # the state was changed by then
         return done

@@ -9,11 +9,12 @@ from functools import cache
 
 from casework.alerts.alert import Alert
 from casework.alerts.decide import decide
+from casework.alerts.instants import NEVER
 from casework.alerts.intents import Input, Intent, Outcome, Result, Send, Silenced, Wake
 from casework.alerts.routes import Routes
 from casework.alerts.routes_file import read_routes
 from casework.alerts.silences import Silence
-from casework.alerts.state import NEVER, State, decode, encode, next_due
+from casework.alerts.state import State, decode, encode, next_due
 from rules.policy import Dimension, Level, Policy
 from streams.timestamps import SECOND, parse_timestamp
 
