@@ -11,10 +11,11 @@ from hearthwatch.connections import kafka_arguments
 from hearthwatch.running import open_ledger
 from hearthwatch.settings import Settings
 from rules import household
+from rules.policy import Policy
 from rules.preview import Preview, look, lost_types
 from rules.rulebook import Rulebook
 from rules.takeover import take_over
-from streams.errors import InputError, TransportError
+from streams.errors import HearthwatchError, InputError, TransportError
 from streams.policies import Files
 from streams.records import HOUSEHOLD_FACTS
 from streams.topics import life_topic
@@ -158,6 +159,25 @@ async def previewed(ledger: Any, flow: Any, book: Rulebook, new: Rulebook, progr
     return found
 
 
+class VersionClashError(HearthwatchError):
+    """Two policies of one version were activated at the same moment: warnings name them alike."""
+
+
+def version_clash(book: Rulebook, policy: Policy, *, before: int | None = None) -> int | None:
+    """The activation of a policy of this version with other content, if there is one.
+
+    Args:
+        before: only those with a smaller number; None: all.
+    """
+    for one in book.activations:
+        if before is not None and one.number >= before:
+            break
+        known = book.files(one.number)[1]
+        if (known.id, known.version) == (policy.id, policy.version) and known.digest != policy.digest:
+            return one.number
+    return None
+
+
 def check_version(book: Rulebook, files: Files, new: Rulebook) -> None:
     """A version names one policy: warnings say by its number what they are founded on.
 
@@ -165,13 +185,11 @@ def check_version(book: Rulebook, files: Files, new: Rulebook) -> None:
         InputError: the version was activated before with other content.
     """
     policy = new.files(new.newest)[1]
-    for one in book.activations:
-        before = book.files(one.number)[1]
-        if (before.id, before.version) == (policy.id, policy.version) and before.digest != policy.digest:
-            raise InputError(
-                f"{files.policy_name}: policy {policy.id} version {policy.version} was activated before with"
-                f" other content (activation {one.number}): raise `version`"
-            )
+    if (clash := version_clash(book, policy)) is not None:
+        raise InputError(
+            f"{files.policy_name}: policy {policy.id} version {policy.version} was activated before with"
+            f" other content (activation {clash}): raise `version`"
+        )
 
 
 async def _taken(ledger: Any, flow: Any, book: Rulebook, progress: Progress) -> list[Standing]:
@@ -179,9 +197,9 @@ async def _taken(ledger: Any, flow: Any, book: Rulebook, progress: Progress) -> 
     while True:
         found: Sequence[Standing] = await standings_of(ledger, flow, book)
         done = sum(one.is_at(book.newest) for one in found)
-        progress("Partitions that have taken it", done, len(found))
         if done == len(found):
             return list(found)
+        progress("Waiting until all partitions have taken it", done, len(found))
         await asyncio.sleep(delay)
         delay = min(delay * 1.5, 1.0)
 

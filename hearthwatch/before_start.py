@@ -1,6 +1,8 @@
-"""The files that workers will go by, checked before anything is started."""
+"""The files that workers will go by, checked before anything is started, as far as that can be."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from casework.alerts.routes_file import read_routes
 from hearthwatch.activated import activated
@@ -10,21 +12,59 @@ from hearthwatch.settings import Settings
 from hearthwatch.tokens import read_tokens
 from hearthwatch.worker_config import catalog_and_policy
 from rules.policy import Policy
+from rules.rulebook import Rulebook
 from streams.catalog import Catalog
 from streams.errors import Fault, FileFaults, InputError, TransportError
 
 
-def check_files(settings: Settings) -> tuple[Catalog, Policy]:
-    """Read catalogue, policy, book of cases, measures, routes and tokens; the first two are returned.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found good before anything was started.
 
-    The others are checked against what is activated where a broker answers already, and otherwise against the
-    settings' own catalogue and policy, which a first start activates.
+    Attributes:
+        files: catalogue and policy of the settings.
+        others: the catalogue and policy against which the files of casework and the routes were checked; None
+            where it can be known only by the running broker (:func:`check_others`).
+    """
+
+    files: tuple[Catalog, Policy]
+    others: tuple[Catalog, Policy] | None
+
+
+def check_files(settings: Settings) -> Checked:
+    """Read catalogue, policy, book of cases, measures, routes and tokens.
+
+    Book, measures and routes are checked against what is activated where a broker answers already; where
+    there is no data yet against the settings' own catalogue and policy, which a first start activates. Where
+    there is data, and its broker is only to be started, they have to wait for that.
 
     Raises:
         InputError: one cannot be read, or is faulty: all faults of all files that could be read.
     """
     files = catalog_and_policy(settings)
-    catalog, policy = _in_force(settings) or files
+    others = _in_force(settings)
+    if others is None and not _has_data(settings):
+        others = files
+    _check(settings, others)
+    return Checked(files, others)
+
+
+def check_others(settings: Settings, book: Rulebook, checked: Checked) -> None:
+    """Check book, measures and routes against what is activated, if they were against something else.
+
+    Raises:
+        InputError: as :func:`check_files`.
+    """
+    newest = book.files(book.newest)
+    if checked.others is None or _digests(checked.others) != _digests(newest):
+        _check(settings, newest)
+
+
+def _digests(files: tuple[Catalog, Policy]) -> tuple[str, str]:
+    return files[0].digest, files[1].digest
+
+
+def _check(settings: Settings, against: tuple[Catalog, Policy] | None) -> None:
     faults: list[Fault] = []
     others: list[InputError] = []
 
@@ -34,13 +74,14 @@ def check_files(settings: Settings) -> tuple[Catalog, Policy]:
         else:
             others.append(error)
 
-    try:
-        casebook_or_why(settings, catalog, policy)
-    except InputError as error:
-        found(error)
-    if settings.routes is not None:
+    if against is not None:
         try:
-            read_routes(settings.routes, policy)
+            casebook_or_why(settings, *against)
+        except InputError as error:
+            found(error)
+    if against is not None and settings.routes is not None:
+        try:
+            read_routes(settings.routes, against[1])
         except InputError as error:
             found(error)
     if settings.tokens is not None:
@@ -52,7 +93,11 @@ def check_files(settings: Settings) -> tuple[Catalog, Policy]:
         raise InputError("\n".join([*map(str, others), *map(str, sorted(faults))]))
     if faults:
         raise FileFaults(faults)
-    return files
+
+
+def _has_data(settings: Settings) -> bool:
+    """Whether something may have been activated: a broker that is not ours always may have that."""
+    return not uses_local_kafka(settings) or local_stack(settings).kafka.has_data
 
 
 def _in_force(settings: Settings) -> tuple[Catalog, Policy] | None:

@@ -6,6 +6,7 @@ record of a few bytes goes to a topic of its own (``hearthwatch.doctor``, kept f
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -27,11 +28,14 @@ from hearthwatch.connections import (
 from hearthwatch.setting_sources import CONFIG_VARIABLE, no_setting, variable_of
 from hearthwatch.settings import SECRETS, Settings, unknown_variables
 from hearthwatch.topic_plan import planned_topics
+from rules.policy import Policy
 from rules.policy_file import read_policy
+from rules.rulebook import Rulebook
 from streams import kafka_clients, topics
 from streams.catalog import Catalog
 from streams.catalog_file import read_catalog
-from streams.errors import HearthwatchError, InputError
+from streams.errors import HearthwatchError, InputError, TransportError
+from streams.policies_topic import read_activations
 from streams.topics import Topic
 
 Status = Literal["ok", "warn", "fail"]
@@ -82,7 +86,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
         count = f"{len(catalog.departments)} departments, {len(catalog.events)} event types"
         yield Finding("catalog", "ok", f"{settings.catalog}: {count}")
     yield check_policy(settings, catalog)
-    if catalog is not None:
+    held, finding = (None, None) if is_down else activated_files(settings)
+    if finding is not None:
+        yield finding
+    if held is not None:
+        yield from check_casework(settings, *held)
+    elif catalog is not None:
         yield from check_casework(settings, catalog)
     from hearthwatch.redis_checks import check_redis
 
@@ -112,13 +121,17 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
 
 
 def check_disk(settings: Settings) -> Iterator[Finding]:
-    """Whether the data folder can be written and has room."""
+    """Whether the data folder can be written and has room; only embedded servers need it to work at all."""
     place = settings.data_dir
     while not place.exists():
         place = place.parent
     elsewhere = "or choose another folder with HEARTHWATCH_DATA_DIR"
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        yield Finding("disk", "fail", f"{place} cannot be written", f"make it writable, {elsewhere}")
+        if uses_local_kafka(settings) or uses_local_redis(settings):
+            yield Finding("disk", "fail", f"{place} cannot be written", f"make it writable, {elsewhere}")
+        else:  # as in a container: workers keep nothing there
+            fix = f"make it writable where `hearthwatch publish` is to run, {elsewhere}"
+            yield Finding("disk", "warn", f"{place} cannot be written", fix)
         return
     free = shutil.disk_usage(place).free
     message = f"{free / 2**30:.1f} GiB are free for {settings.data_dir}"
@@ -179,10 +192,37 @@ def check_policy(settings: Settings, catalog: Catalog | None) -> Finding:
     return Finding("policy", "ok", f"{settings.policy}: {count}, fits the catalogue")
 
 
-def check_casework(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
-    """The book of cases, the measures and the routes, against policy and catalogue."""
+def activated_files(settings: Settings) -> tuple[tuple[Catalog, Policy] | None, Finding | None]:
+    """Catalogue and policy that hold where something was activated; and what is to be said about that.
+
+    Nothing where no broker says so, which has its own check, or where the settings' files hold.
+    """
     try:
-        policy = read_policy(settings.policy, catalog)
+        book = Rulebook(read_activations(kafka_connection(settings, timeout_seconds=_TIMEOUT_SECONDS)))
+        if not book.newest:
+            return None, None
+        catalog, policy = book.files(book.newest)
+    except TransportError:
+        return None, None
+    except HearthwatchError as error:
+        fix = "run the program that activated it; workers of this one stop rather than guess"
+        return None, Finding("policy", "fail", str(error), fix)
+    with contextlib.suppress(OSError):
+        own = settings.policy.read_bytes(), settings.catalog.read_bytes()
+        held = book.activations[-1].files
+        if own == (held.policy, held.catalog):
+            return (catalog, policy), None
+    return (catalog, policy), Finding(
+        "policy", "ok",
+        f"the data goes by policy {policy.id} version {policy.version} and catalogue {catalog.id} version"
+        f" {catalog.version} (activation {book.newest}), not by these files",
+    )  # fmt: skip
+
+
+def check_casework(settings: Settings, catalog: Catalog, policy: Policy | None = None) -> Iterator[Finding]:
+    """The book of cases, the measures and the routes, against catalogue and policy (the settings')."""
+    try:
+        policy = policy or read_policy(settings.policy, catalog)
     except InputError:  # told by its own check
         return
     try:

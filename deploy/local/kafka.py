@@ -92,6 +92,11 @@ class Kafka:
         return self.folder / "server.properties"
 
     @property
+    def has_data(self) -> bool:
+        """Whether it was ever started: topics may be there, and records on them."""
+        return (self.folder / "data").exists()
+
+    @property
     def ports(self) -> tuple[tuple[int, str], ...]:
         """The ports it listens on, each with the setting that chooses it."""
         return ((self.port, self.variable), (self.controller_port, "HEARTHWATCH_KAFKA_CONTROLLER_PORT"))

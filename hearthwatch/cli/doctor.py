@@ -22,10 +22,11 @@ def doctor(as_json: bool) -> None:
     Exit status 0 if nothing fails (warnings may be there), 1 otherwise.
     """
     from hearthwatch.checks import Finding, examine
+    from hearthwatch.running import in_force
 
     findings: list[Finding] = []
     try:
-        settings = load_settings()
+        settings = in_force(load_settings())
     except SettingsError as error:
         findings = [Finding("settings", "fail", line, "correct it") for line in str(error).splitlines()]
         for finding in findings if not as_json else ():

@@ -13,7 +13,15 @@ from typing import Any
 import click
 from rich.table import Table
 
-from hearthwatch.activation import Standing, check_version, preview, standings, wait_until_taken
+from hearthwatch.activation import (
+    Standing,
+    VersionClashError,
+    check_version,
+    preview,
+    standings,
+    version_clash,
+    wait_until_taken,
+)
 from hearthwatch.cli.local import reporting
 from hearthwatch.connections import kafka_connection
 from hearthwatch.running import create_topics, files_of, in_force, open_ledger
@@ -27,6 +35,8 @@ from streams.errors import InputError
 from streams.policies import Activation, Files
 from streams.policies_topic import append, read_activations
 
+#: Of a partition in which nothing has ever been: it begins under what holds then.
+NO_RECORDS = "no records yet"
 #: Communities in the table; --json has all.
 MOST_COMMUNITIES = 20
 
@@ -95,9 +105,18 @@ def activate(
         create_topics(settings, planned_topics(settings, new.catalog(new.newest)))
         number = append(kafka_connection(settings), files, received_ms=_received(settings, book))
         book = Rulebook(read_activations(kafka_connection(settings), needed=True))
+        if number not in book:  # somebody activated the same files at the same moment: it repeats that
+            number = max(one.number for one in book.activations if one.number < number)
+            is_same = True
     if not as_json:
         verb = "is in force already" if is_same else "is activated"
         click.echo(f"Policy {policy.id} version {policy.version} {verb} (activation {number}).")
+        for one in book.after(number):
+            later = book.files(one.number)[1]
+            click.echo(
+                f"Activation {one.number} came right after it and holds: policy {later.id} version"
+                f" {later.version} ({one.files.policy_name})."
+            )
     taken: list[Standing] = []
     if not no_wait:
         with reporting() as report:
@@ -108,14 +127,30 @@ def activate(
                 {
                     "activation": number, "policy": policy.id, "version": policy.version,
                     "digest": files.digest, "is_new": not is_same, "is_taken": bool(taken),
+                    "newest": book.newest,
                 }
             )
         )  # fmt: skip
     elif taken:
-        homes = sum(one.states for one in taken if one.stage == "household")
-        click.echo(
-            f"All {len(taken)} partitions run activation {book.newest}; {homes} households are evaluated."
+        click.echo(_taken_by(taken, book.newest))
+    if (clash := version_clash(book, policy, before=number)) is not None:
+        # Both stand on the topic, and partitions take both: nothing can be called back.
+        raise VersionClashError(
+            f"policy {policy.id} version {policy.version} was activated at the same moment with other content"
+            f" (activation {clash}), and warnings tell them apart by the version alone: raise `version` and"
+            " activate again"
         )
+
+
+def _taken_by(taken: Sequence[Standing], newest: int) -> str:
+    """Who runs it by now; a partition in which nothing has ever been has nothing to run it on."""
+    homes = sum(one.states for one in taken if one.stage == "household")
+    fresh = sum(one.number is None for one in taken)
+    who = f"All {len(taken)} partitions run"
+    if fresh:
+        who = f"All {len(taken) - fresh} partitions that have had records run"
+    more = f" ({fresh} others begin with their first record)" if fresh else ""
+    return f"{who} activation {newest}{more}; {homes} households are evaluated."
 
 
 def _read(file: Path, catalog_file: Path | None, book: Rulebook) -> tuple[Files, Rulebook]:
@@ -295,15 +330,17 @@ def _print(rows: Sequence[dict[str, Any]], found: Sequence[Standing], book: Rule
     console.print(table)
     console.print()
     table = Table(box=None, pad_edge=False)
-    for heading in ("stage", "topic", "partitions", "activation", "households evaluated"):
+    for heading in ("stage", "topic", "partitions", "activation", "version", "households evaluated"):
         table.add_column(heading)
     groups: dict[tuple[str, str, int | None, bool], list[int]] = {}
     for one in found:
         key = (one.stage, one.topic, one.number, one.is_at(book.newest))
         groups.setdefault(key, []).append(one.partition)
     for (stage, topic, number, is_done), partitions in groups.items():
+        which = ", ".join(map(str, partitions))
+        if number is None:
+            table.add_row(stage, topic, which, NO_RECORDS, "", "")
+            continue
         done = "" if stage == "intake" else "all" if is_done else "not yet"
-        table.add_row(
-            stage, topic, ", ".join(map(str, partitions)), "none yet" if number is None else str(number), done
-        )
+        table.add_row(stage, topic, which, str(number), str(book.files(number)[1].version), done)
     console.print(table)

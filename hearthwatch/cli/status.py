@@ -17,7 +17,7 @@ from rich.text import Text
 from agents.redis_link import RedisLink
 from hearthwatch.connections import kafka_connection, redis_home
 from hearthwatch.run_folder import RunFolder, WorkerState, ask_ready
-from hearthwatch.screen import COLOURS, wide_console
+from hearthwatch.screen import COLOURS, last_line_of, wide_console
 from hearthwatch.settings import Settings, load_settings
 from streams import kafka_clients
 from streams.errors import HearthwatchError
@@ -96,7 +96,8 @@ def _notes(workers: Sequence[WorkerState]) -> list[str]:
 def _worker(worker: WorkerState, answer: dict[str, Any] | None) -> dict[str, Any]:
     known = asdict(worker)
     is_its = answer is not None and answer.get("pid") == worker.pid
-    why = "" if is_its else "it does not answer" if worker.pid else f"it died with status {worker.last_exit}"
+    died = "" if worker.last_exit is None else f"it died with status {worker.last_exit}{last_line_of(worker)}"
+    why = "" if is_its else f"it does not answer{' yet; ' if died else ''}{died}" if worker.pid else died
     said: dict[str, Any] = answer if answer is not None and is_its else {}
     lag = said.get("lag", {})
     return {

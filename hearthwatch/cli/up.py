@@ -19,7 +19,7 @@ import psutil
 from casework.alerts.routes_file import read_routes
 from deploy.local import free_ports
 from deploy.local.prometheus import Prometheus
-from hearthwatch.before_start import check_files
+from hearthwatch.before_start import check_files, check_others
 from hearthwatch.casework_files import casebook_or_why, unset_addresses
 from hearthwatch.cli.local import reporting
 from hearthwatch.cli.worker import CASE_STAGES, STAGES, metrics_port_of
@@ -31,7 +31,6 @@ from hearthwatch.running import prepare, uses_local
 from hearthwatch.setting_sources import CONFIG_VARIABLE
 from hearthwatch.settings import Settings, load_settings
 from hearthwatch.supervisor import Supervisor, WorkersFailedError
-from hearthwatch.worker_config import catalog_and_policy
 from rules.policy import Policy
 from rules.rulebook import Rulebook
 from streams.catalog import Catalog
@@ -90,24 +89,26 @@ def up(
     SIGTERM and `hearthwatch down` let every worker finish what it has begun; embedded servers that this
     command started are stopped too. All files are checked first: with a faulty one nothing starts. The
     catalogue and the policy of the first start are activated; later the data goes by what is activated, and
-    `hearthwatch policy activate` changes that.
+    `hearthwatch policy activate` changes that. Book of cases and routes must fit what is activated: with
+    stopped servers that can be seen only once they run, and with a fault they are stopped again.
     """
     settings = load_settings(catalog=catalog, policy=policy, clock=clock)
     counts = counts_of(scale)
     # Everything that was written by hand is checked before anything runs: a fault leaves nothing behind.
-    files = catalog_and_policy(settings) if as_detached else check_files(settings)
+    checked = None if as_detached else check_files(settings)
     signal.signal(signal.SIGTERM, _interrupt)  # until the supervisor takes signals over
     folder = RunFolder(settings.data_dir)
     lock = folder.lock()
     observer: Prometheus | None = None
     try:
         folder.end_leftovers()
-        if not as_detached:  # whoever started us has done it
+        if checked is not None:  # otherwise whoever started us has done it
             if uses_local(settings):
                 stops_servers = any(one.state != "running" for one in local_stack(settings).status())
-            with reporting() as report:
-                book = prepare(settings, *files, report)
-            _say_activated(book, files)
+            with reporting("jars") as report:
+                book = prepare(settings, *checked.files, report)
+            _say_activated(book, checked.files)
+            check_others(settings, book, checked)
             scale = (*scale, *_leave_out(settings, book, counts))
         workers = planned_workers(settings, counts)
         environment = {

@@ -247,6 +247,17 @@ def test_room_on_the_disk(
     assert bool(finding.fix) is (status != "ok")
 
 
+def test_workers_alone_need_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container whose file system is read-only `doctor` is content; with embedded servers it is not."""
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    (finding,) = check_disk(load_settings(data_dir=tmp_path))
+    assert (finding.status, finding.message) == ("fail", f"{tmp_path} cannot be written")
+    (finding,) = check_disk(
+        load_settings(data_dir=tmp_path, kafka_bootstrap="kafka-1:9092", redis_url="redis://redis:6379/0")
+    )
+    assert (finding.status, finding.message) == ("warn", f"{tmp_path} cannot be written")
+
+
 def test_jars_that_are_not_there_are_a_warning(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     settings = load_settings(data_dir=tmp_path, jars_dir=tmp_path / "none", kafka_port=port)

@@ -62,6 +62,33 @@ match sys.argv[1]:
 sys.exit(cli.run(sys.argv[2:]))
 """
 
+#: Activates a file between the check of another one and its own activation.
+OVERTAKEN = """
+import sys
+import hearthwatch.cli.policy_activate as command
+from hearthwatch import cli
+
+check = command.check_version
+
+def then_another(*args):
+    check(*args)
+    command.check_version = check
+    assert cli.run(["policy", "activate", sys.argv[1], "--no-wait"]) == 0
+
+command.check_version = then_another
+sys.exit(cli.run(sys.argv[2:]))
+"""
+#: The command line of a later program, whose policy language is another.
+LATER = """
+import sys
+import hearthwatch.running as running
+import streams.policies as policies
+
+policies.LANGUAGE = running.LANGUAGE = policies.LANGUAGE + 1
+from hearthwatch import cli
+sys.exit(cli.run(sys.argv[1:]))
+"""
+
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
@@ -191,6 +218,73 @@ def test_an_older_version_again_and_files_that_are_gone(program: Program) -> Non
         assert time.monotonic() < until, digests(program)
 
 
+def overtaken(program: Program, by: Path, path: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", OVERTAKEN, str(by), "policy", "activate", str(path), *more],
+        cwd=ROOT, env=program.environment, capture_output=True, text=True, check=False,
+        timeout=DEADLINE_SECONDS,
+    )  # fmt: skip
+
+
+def test_two_contents_of_one_version_at_once_are_told(program: Program) -> None:
+    """Each was checked before the other stood on the topic: both stand, and it is said."""
+    before = activations(program)
+    first = written(program, 20, STRICTER)
+    second = program.folder / "policy-20-other.yaml"
+    second.write_bytes(first.read_bytes().replace(b"at: 28", b"at: 29"))
+    done = overtaken(program, first, second)
+    number = before[-1][0] + 2
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"with other content (activation {number - 1})" in done.stderr
+    assert "raise `version` and activate again" in done.stderr
+    assert activations(program)[-2:] == [(number - 1, 20), (number, 20)]
+    # Another version behind it is as it should be, and who came first is told.
+    third, fourth = written(program, 21, LAXER), written(program, 22, STRICTER)
+    done = overtaken(program, third, fourth)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert activations(program)[-2:] == [(number + 1, 21), (number + 2, 22)]
+
+
+def test_the_same_files_at_once_are_one_activation(program: Program) -> None:
+    before = activations(program)
+    path = written(program, 23, LAXER)
+    done = overtaken(program, path, path, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert (found["activation"], found["newest"]) == (before[-1][0] + 1,) * 2
+    assert not found["is_new"], "it repeats the other, and so has no number of its own"
+    assert activations(program) == [*before, (before[-1][0] + 1, 23)]
+
+
+def test_what_people_read_of_an_activation(program: Program) -> None:
+    """Levels and communities of the dry run; who runs it, and which partitions have had nothing yet."""
+    path = written(program, 24, STRICTER)
+    foreseen = program("policy", "activate", str(path), "--dry-run")
+    assert f"would change the level of {HOMES} of {HOMES} households" in foreseen
+    assert f"none       blue                {HOMES}\n" in foreseen
+    assert f"none       {HOMES:>10}  none to blue: {HOMES}" in foreseen
+    done = subprocess.run(
+        [sys.executable, "-m", "hearthwatch", "policy", "activate", str(path)],
+        cwd=ROOT, env=program.environment, capture_output=True, text=True, check=True,
+        timeout=DEADLINE_SECONDS,
+    )  # fmt: skip
+    assert "jars" not in done.stderr
+    rows = json.loads(program("policy", "status", "--json"))["partitions"]
+    fresh = sum(one["activation"] is None for one in rows)
+    assert fresh
+    newest = activations(program)[-1][0]
+    assert done.stdout.splitlines()[-1] == (
+        f"All {len(rows) - fresh} partitions that have had records run activation {newest} ({fresh} others"
+        f" begin with their first record); {HOMES} households are evaluated."
+    )
+    shown = program("policy", "status").splitlines()
+    (line,) = [one for one in shown if one.startswith("household")]
+    assert line.split() == ["household", "household.facts", "0,", "1", str(newest), "24", "all"]
+    assert sum("no records yet" in one for one in shown) == fresh, "one partition each"
+    again = program("policy", "activate", str(path))
+    assert again.startswith(f"Policy story version 24 is in force already (activation {newest}).")
+
+
 def digests(program: Program) -> set[tuple[str, str]]:
     """Catalogue and policy by which the workers say that they go."""
     found = set()
@@ -249,3 +343,26 @@ def test_a_catalogue_with_a_new_department_is_read_from_at_once(program: Program
     rows = json.loads(program("policy", "status", "--json"))["partitions"]
     assert "life.schools" in {one["topic"] for one in rows}
     assert all(one["is_at_newest"] for one in rows)
+
+
+def test_a_program_that_is_too_old_stops_and_says_so_everywhere(program: Program) -> None:
+    """The last test here: what a later program activated cannot be taken back by this one."""
+    path = written(program, 30, LAXER)
+    before = warnings(program)
+    done = subprocess.run(
+        [sys.executable, "-c", LATER, "policy", "activate", str(path), "--no-wait"],
+        cwd=ROOT, env=program.environment, capture_output=True, text=True, check=False,
+        timeout=DEADLINE_SECONDS,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    why = "needs policy language 2, this program knows 1: run the newer program"
+    until = time.monotonic() + DEADLINE_SECONDS
+    while any(why not in one["why"] for one in program.status()["workers"]):
+        assert time.monotonic() < until, program.status()
+    for command in (("policy", "status"), ("policy", "activate", str(path)), ("rebuild", "--verify")):
+        assert why in program(*command, expect=1)
+    assert why in program("doctor", expect=1)
+    assert warnings(program) == before, "nobody guessed"
+    program("down")
+    assert why in program("up", "--detach", "--clock", "log", expect=1)
+    assert program.status()["kafka"]["answers"] is False

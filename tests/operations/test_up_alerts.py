@@ -25,6 +25,9 @@ channels:
 teams:
   - {id: district, tier: district, for: ["420106"], channels: [hook]}
 """
+QUIET = ROUTES.replace(
+    "channels: [hook]}", "channels: [hook], quiet: {from: '22:00', to: '07:00', levels: [%s]}}"
+)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +77,9 @@ def test_addresses_that_are_missing_are_named_and_everything_runs(program: Progr
     assert (worker["name"], worker["lag"], worker["restarts"]) == ("dispatch-1", 0, 0)
     assert worker["partitions"] >= 1
     assert found["notes"] == []
+    assert "checks: 0 failed" in program("doctor"), (
+        "it goes by the clock of what runs, not by that of the settings"
+    )
 
 
 def test_without_dispatch_status_says_that_nobody_is_alerted(program: Program) -> None:
@@ -83,3 +89,24 @@ def test_without_dispatch_status_says_that_nobody_is_alerted(program: Program) -
         "Nobody is alerted: no worker of the stage dispatch runs here (HEARTHWATCH_ROUTES)."
     ]
     assert "Nobody is alerted" in program("status")
+
+
+def test_what_is_activated_decides_which_routes_fit_also_before_the_servers_run(program: Program) -> None:
+    """The settings' policy has a level blue, and the one that was activated calls it azure."""
+    shipped = ROOT / "rules" / "policies" / "wuchang.yaml"
+    azure = program.folder / "azure.yaml"
+    text = shipped.read_text("utf-8").replace("\nversion: 1\n", "\nversion: 2\n")
+    azure.write_text(text.replace("id: blue", "id: azure").replace("floor: blue", "floor: azure"), "utf-8")
+    program("policy", "activate", str(azure))
+    program("down")
+    path = routes_of(program, QUIET % "blue")
+    done = up(program)
+    assert done.returncode == 2, done.stderr
+    assert f"{path}:9:" in done.stderr
+    assert "unknown level `blue`" in done.stderr
+    assert done.stderr.index("goes by policy wuchang version 2") < done.stderr.index(str(path))
+    assert program.status()["kafka"]["answers"] is False, "what was started is stopped again"
+    routes_of(program, QUIET % "azure")
+    done = up(program)
+    assert done.returncode == 0, done.stderr
+    assert program.status()["ready"]
