@@ -25,12 +25,23 @@ def draw(result: dict[str, Any]) -> str:
         shapes += _delays(result["activation"], top, ((1, "another policy"),))
         if top:
             shapes += _sweep(result["activation"], top)
-    about = escape(f"{result['cpu']}, {result['cores']} cores, {result['date']}")
+    about = f"{result['cpu']}, {result['cores']} cores, {_dates(result)}"
     shapes.append(_text(20, height - 10, about, _GREY, 11))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif">'
         f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>' + "".join(shapes) + "</svg>\n"
     )
+
+
+def _dates(result: dict[str, Any]) -> str:
+    """When the parts were measured: one date, or each with its parts."""
+    parts: dict[str, list[str]] = {}
+    for part in ("flat", "burst", "activation"):
+        if part in result:
+            parts.setdefault(result[part].get("date", result["date"]), []).append(part)
+    if len(parts) < 2:
+        return next(iter(parts), str(result["date"]))
+    return ", ".join(f"{date} ({', '.join(names)})" for date, names in sorted(parts.items()))
 
 
 def _sweep(found: dict[str, Any], top: int) -> list[str]:
@@ -81,7 +92,7 @@ def _flat(flat: dict[str, Any]) -> list[str]:
             shapes.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>')
             shapes.append(_text(x, y - 8, f"{row['us'][str(share)]:.1f}", colour, 11, "middle"))
         x, y = points[-1]
-        shapes.append(_text(left + 6, top + 4 + 16 * flat["hit_shares"].index(share),
+        shapes.append(_text(left + 12, top + height - 40 + 16 * flat["hit_shares"].index(share),
                             f"{share:.0%} of the households at hand", colour))  # fmt: skip
     for row in rows:
         x, _ = at(row["households"], 0)

@@ -8,8 +8,8 @@ from typing import Any, Final
 from bench.chart import FAINT, INK, OTHER, OURS, sheet, text
 from bench.peers import ratios
 
-_WIDTH: Final = 860
-_LEFT: Final = 235
+_WIDTH: Final = 890
+_LEFT: Final = 262
 _BAR: Final = 26
 _GAP: Final = 38
 _TOP: Final = 88

@@ -109,6 +109,7 @@ def test_every_household_is_evaluated_by_the_new_policy(stack: Stack) -> None:
     picture = {"activation": found, "cpu": "a < b", "cores": 2, "date": "2026-01-02"}
     texts = [element.text for element in ET.fromstring(draw(picture)).iter() if element.text]
     assert "another policy" in texts
+    assert "a < b, 2 cores, 2026-01-02" in texts
 
 
 def test_the_changed_policy_is_another_version_with_a_lower_line() -> None:
