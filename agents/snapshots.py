@@ -132,11 +132,16 @@ class Snapshots:
             waiting = self._of(lane)
             if not waiting.is_looked_at:
                 await self._look_back(waiting)
-            if waiting.since is not None and (
-                self._now() - waiting.since >= self._interval or waiting.states >= self._most
-            ):
+            if self._is_due(waiting):
                 done += await self.take(lane)
         return done
+
+    def _is_due(self, waiting: _Waiting) -> bool:
+        if waiting.since is None:
+            return False
+        waited = self._now() - waiting.since
+        # A clock that was set back would let it wait for as long again.
+        return not 0 <= waited < self._interval or waiting.states >= self._most
 
     async def _look_back(self, waiting: _Waiting) -> None:
         """Whoever had the partition before may have left changes without a snapshot."""

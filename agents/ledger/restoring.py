@@ -233,11 +233,15 @@ class Restoring:
                 await asyncio.sleep(LOCK_SECONDS / 4)
                 await self._hold()
 
-    async def begin(self) -> None:
-        """Take the partition away from whoever has it, and empty it."""
+    async def resume(self) -> None:
+        """Go on with a partition that a run before has written; it only has to be opened."""
         await self._hold()
         if self._keeping is None:
             self._keeping = asyncio.ensure_future(self._keep())
+
+    async def begin(self) -> None:
+        """Take the partition away from whoever has it, and empty it."""
+        await self.resume()
         head, states, marks, days, counts, changed = self._keys
         # The head in one step with the rest: no commit can come in between.
         taking = changed.removesuffix("changed") + "taking"

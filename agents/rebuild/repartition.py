@@ -89,9 +89,15 @@ class _Layout(msgspec.Struct):
 
 
 class _Plan(msgspec.Struct):
-    """What is written down once the new layout is whole."""
+    """What is written down once the new layout is whole.
+
+    Attributes:
+        is_written: topics, snapshots and states are as they are to be; partitions may have been opened, and
+            workers may be at work on them.
+    """
 
     layouts: list[_Layout]
+    is_written: bool = False
 
 
 class Repartition:
@@ -160,9 +166,16 @@ class Repartition:
             await self._drain()
             changed.setdefault("household", before["household"])
             plan = _Plan([await self._lay_out(stage, count, changed) for stage, count in changed.items()])
-            await self._ledger.link.call("SET", self._journal, msgspec.json.encode(plan))
-        await self._begin_anew(plan)
+            await self._write_down(plan)
+        if not plan.is_written:
+            await self._begin_anew(plan)
+            plan.is_written = True
+            await self._write_down(plan)
+        await self._open(plan)
         return sum(one.states for one in plan.layouts if one.stage == "household")
+
+    async def _write_down(self, plan: _Plan) -> None:
+        await self._ledger.link.call("SET", self._journal, msgspec.json.encode(plan))
 
     async def _started(self, stage: str) -> list[Place]:
         """A stage's partitions, in their order."""
@@ -303,18 +316,23 @@ class Repartition:
                     await self._write(one, number, producer)
             finally:
                 await producer.stop()
-        # Before anything can be claimed: if we are interrupted now, `hearthwatch rebuild` does the rest.
-        await self._ledger.link.call("DEL", self._journal)
+
+    async def _open(self, plan: _Plan) -> None:
+        """Let workers in, where a run before or `hearthwatch rebuild` has not; forget what lies beside."""
+        layouts = plan.layouts
         for one in layouts:
             for number in range(one.count):
                 restoring = self._at(self._ledger, one.stage, number)
-                await restoring.open(0, one.head, one.marks, one.counts[number])
+                if await standing(self._ledger, restoring.place) is None:
+                    await restoring.resume()
+                    await restoring.open(0, one.head, one.marks, one.counts[number])
         for one in layouts:
             for number in range(one.count):
                 await self._at(self._aside, one.stage, number).begin()
                 await self._at(self._aside, one.stage, number).release()
             for number in range(one.count, one.before):
                 await self._at(self._ledger, one.stage, number).release()
+        await self._ledger.link.call("DEL", self._journal)
 
     async def _write(self, layout: _Layout, number: int, producer: OrderedProducer) -> None:
         """One new partition: its snapshots, and its states, which nobody can claim yet."""

@@ -19,6 +19,7 @@ from streams.catalog_file import read_catalog
 from tests.docs.pages import ROOT, headings
 
 REFERENCE = ROOT / "docs" / "reference"
+DAY_MS = 86_400_000
 REASONS = [
     "too-large",
     "not-json",
@@ -97,6 +98,35 @@ def test_each_topic_has_its_row() -> None:
     planned = topics.planned(read_catalog(settings.catalog), clock="wall")
     names = {"life.<department>" if topic.name.startswith("life.") else topic.name for topic in planned}
     assert set(re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)) == names
+
+
+def test_each_topic_is_kept_as_long_as_its_row_says_and_why_is_said_below() -> None:
+    catalog = read_catalog(load_settings().catalog)
+    page = (REFERENCE / "topics.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `([^`]+)` \|.*\| ([^|]+) \| [^|]+ \|$", page, re.MULTILINE))
+    _, _, why = page.partition("## Why each is kept as long as it is")
+    wall, log = (
+        {
+            topic.name: topic.settings
+            for topic in topics.planned(catalog, clock=clock, life_retention_days=11, log_retention_days=31)
+        }
+        for clock in ("wall", "log")
+    )
+    days = {
+        "-1": "for ever",
+        str(11 * DAY_MS): "`life_retention_days`",
+        str(31 * DAY_MS): "`log_retention_days`",
+    }
+    for name, settings in wall.items():
+        if settings["cleanup.policy"] == "compact":
+            kept = "newest of each key"
+        else:
+            kept, by_log = days[settings["retention.ms"]], days[log[name]["retention.ms"]]
+            kept += "" if by_log == kept else f"; with `clock: log` {by_log}"
+        row = "life.<department>" if name.startswith("life.") else name
+        assert rows[row] == kept, name
+        told = re.sub(r"^(life|hearthwatch\.snapshots)\..*", r"\1.*", name)
+        assert f"`{told}`" in why, name
 
 
 @pytest.mark.parametrize("field", ["because", "cause", "dimensions", "previous_community", "policy"])

@@ -19,7 +19,7 @@ CASE_FIELDS = (
     "Clock(kind,due,is_assumed,done,overdue,told,next) "
     "Visit(time,by,outcome) "
     "Assessment(time,by,level,causes,told_as) "
-    "Measure(id,state,by,approved_by,amount_yuan,under_commitment) "
+    "Measure(id,state,by,approved_by,amount_yuan,under_commitment,person) "
     "Commitment(state,changed,by,papers) "
     "Known(points,facts) "
     "Case(id,version,state,opened,level,score,community,is_baseline,officer,because,known,clocks,visits,"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from agents.ledger import Ledger
+from agents.ledger.restoring import Restoring
 from agents.rebuild.repartition import Repartition
 from streams import topics
 from streams.errors import InputError
@@ -150,3 +152,40 @@ async def test_persons_go_to_their_partitions_too_and_nothing_is_taken_for_a_rep
     for household, several in later.items():
         assert several == list(range(1, len(several) + 1)), household
     assert [one.first for one in await town.verify()] == [""] * (3 + (homes or 2))
+
+
+@pytest.mark.timeout(180)
+async def test_an_interruption_at_the_very_end_is_finished_and_undoes_nothing(
+    rig: Rig, towns: Towns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All is written and one partition opened, where a worker is at work already."""
+    town = await towns()
+    await town.publish_all(some_lines())
+    await town.settled()
+    await town.stop()
+    ledger = await rig.ledger()
+    before = {key: raw for states in (await contents(town)).values() for key, raw in states.items()}
+    opened, open_ = [], Restoring.open
+
+    async def killed(self: Restoring, *place: Any) -> None:
+        if opened:
+            raise CutShortError
+        opened.append(self.place)
+        await open_(self, *place)
+
+    with monkeypatch.context() as fault:
+        fault.setattr(Restoring, "open", killed)
+        with pytest.raises(CutShortError):
+            await repartitioned(town, 3)
+    claim = await ledger.claim("household", rig.prefix + HOUSEHOLD_FACTS, 0, 1, "w")
+    await unlocked(ledger)
+    with pytest.raises(InputError, match="repartition --household 3`"):
+        await repartitioned(town, 4)
+    await unlocked(ledger)
+    assert await repartitioned(town, 3) == in_place(await contents(town), 3)
+    await ledger.commit(claim, next_offset=0, marks={"c": (1, 1)})  # it is still ours
+    assert {key: raw for states in (await contents(town)).values() for key, raw in states.items()} == before
+    _, left = await ledger.link.call("SCAN", "0", "MATCH", f"*{ledger.name}*repartition*", "COUNT", 1_000_000)
+    assert left == [], "what lay beside, and what was written down, is gone"
+    with pytest.raises(InputError, match="3 partitions already"):
+        await repartitioned(town, 3)
