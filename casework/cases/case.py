@@ -99,6 +99,7 @@ class Measure(msgspec.Struct, array_like=True):
     Attributes:
         id: of the catalogue of assistance; a case has each at most once that is not delivered.
         under_commitment: delivered before its papers came.
+        person: to whom it was delivered, where it is for one person of the household.
     """
 
     id: str
@@ -107,6 +108,7 @@ class Measure(msgspec.Struct, array_like=True):
     approved_by: str | None = None
     amount_yuan: int | None = None
     under_commitment: bool = False
+    person: str | None = None
 
 
 class Commitment(msgspec.Struct, array_like=True):

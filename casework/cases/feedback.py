@@ -13,8 +13,9 @@ import msgspec
 from casework.cases.book import Book
 from casework.cases.case import Case, Measure
 from casework.cases.case_events import Feedback
-from casework.cases.commands import Deliver, Finding
+from casework.cases.commands import Finding
 from rules.calendar import instant_text
+from streams.catalog import Catalog
 from streams.envelope import Decoder
 from streams.errors import DecodeError
 
@@ -69,9 +70,7 @@ def assessment_name(event: str) -> str:
     return f"{event}-level"
 
 
-def of_help(
-    household: str, data: Deliver, measure: Measure, event: str, at: int, book: Book
-) -> list[Feedback]:
+def of_help(household: str, measure: Measure, event: str, at: int, book: Book) -> list[Feedback]:
     """Help that was given, where the book says as which event.
 
     Raises:
@@ -83,12 +82,8 @@ def of_help(
     fields: dict[str, Any] = dict(granted.fixed)
     if granted.amount is not None and measure.amount_yuan is not None:
         fields[granted.amount] = measure.amount_yuan
-    type = book.catalog.events[granted.type]
-    if type.subject == "household":
-        subject = f"household/{household}"
-    elif data.person is not None:
-        subject = f"person/{data.person}"
-    else:
+    subject = _subject(household, measure, granted.type, book.catalog)
+    if subject is None:
         raise Refused("this measure is for one person: `person` has to say for whom")
     return [_event(f"{event}-help", granted.type, subject, fields, at, book)]
 
@@ -101,17 +96,26 @@ def commitment_name(case: Case, place: int) -> str:
 def of_breach(household: str, measure: Measure, name: str, at: int, book: Book) -> list[Feedback]:
     """That help given under a commitment does not hold any more.
 
-    Help for one person cannot be taken back: the case does not remember for whom it was.
+    Help that an earlier program delivered to one person stays: its case does not say to whom.
 
     Args:
         name: as which it went back (:func:`commitment_name`).
     """
     granted = book.granted.get(measure.id)
-    if granted is None or book.catalog is None or book.catalog.events[granted.type].subject != "household":
+    if granted is None or book.catalog is None:
+        return []
+    subject = _subject(household, measure, granted.type, book.catalog)
+    if subject is None:
         return []
     data = {"reason": "the commitment under which it was given was broken"}
-    subject = f"household/{household}"
     return [_event(f"{name}-broken", "fact.retracted", subject, data, at, book, supersedes=f"{name}-help")]
+
+
+def _subject(household: str, measure: Measure, type: str, catalog: Catalog) -> str | None:
+    """Of whom help is told as an event of a type; None where that is a person, and it is not said which."""
+    if catalog.events[type].subject == "household":
+        return f"household/{household}"
+    return None if measure.person is None else f"person/{measure.person}"
 
 
 def _event(

@@ -282,12 +282,13 @@ class _Doing:
             None if approved is None else approved.approved_by,
             data.amount_yuan if approved is None or data.amount_yuan is not None else approved.amount_yuan,
             data.under_commitment,
+            data.person,
         )
         try:
             name = self.next_id
             if data.under_commitment:  # a breach takes it back by this name
                 name = feedback.commitment_name(case, len(case.measures))
-            sent = feedback.of_help(work.home.id, data, measure, name, work.at, work.book)
+            sent = feedback.of_help(work.home.id, measure, name, work.at, work.book)
         except feedback.Refused as refused:
             return "bad-data", f"$.data: {refused}"
         if approved is None:

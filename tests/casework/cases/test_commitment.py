@@ -6,10 +6,13 @@ import dataclasses
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from casework.alerts.alert import Alert, Resolve
 from casework.assistance.measures_file import read_assistance
+from casework.cases import state_format
+from casework.cases.case import Case, Household
 from streams.envelope import Decoder
 from tests.casework.cases.a_case import (
     ANNA,
@@ -210,6 +213,41 @@ def test_a_breach_takes_back_from_the_score_what_was_given_under_the_commitment(
         assert read.type == "fact.retracted"
     desk.feedback.clear()
     desk.later(100 * DAY)
+    assert desk.feedback == []
+
+
+def test_a_breach_takes_back_what_was_given_to_one_person_from_that_person() -> None:
+    desk = signed()
+    for person in ("P7", "P8"):
+        desk.send(
+            "deliver", measure="disability-subsidies", amount_yuan=180, person=person, under_commitment=True
+        )
+    given = [json.loads(one.body) for one in desk.feedback]
+    assert [one["subject"] for one in given] == ["person/P7", "person/P8"]
+    desk.feedback.clear()
+    desk.home = state_format.decode(state_format.encode(desk.home))
+    desk.send("commit", STREET, step="break", reason="income was concealed")
+    assert [one.key for one in desk.feedback] == ["person/P7", "person/P8"]
+    taken_back = [json.loads(one.body) for one in desk.feedback]
+    assert [(one["type"], one["subject"], one["supersedes"]) for one in taken_back] == [
+        ("fact.retracted", one["subject"], one["id"]) for one in given
+    ]
+    for one in desk.feedback:
+        read = Decoder(CATALOG).record(one.topic, one.body, [], desk.at // 1000)
+        assert (read.type, f"person/{read.subject}") == ("fact.retracted", one.key)
+
+
+def test_help_to_a_person_of_whom_an_earlier_program_did_not_say_whom_stays() -> None:
+    desk = signed()
+    desk.send("deliver", measure="disability-subsidies", amount_yuan=180, person="P7", under_commitment=True)
+    desk.feedback.clear()
+    raw = msgspec.msgpack.decode(state_format.encode(desk.home)[1:])
+    case = raw[Household.__struct_fields__.index("case")]
+    (measure,) = case[Case.__struct_fields__.index("measures")]
+    assert measure.pop() == "P7"
+    desk.home = state_format.decode(b"\x01" + msgspec.msgpack.encode(raw))
+    desk.send("commit", STREET, step="break", reason="income was concealed")
+    assert desk.case.measures[0].state == "suspended"
     assert desk.feedback == []
 
 
