@@ -103,6 +103,9 @@ async def test_uneven_partitions(own_stack: Stack, tmp_path: Path) -> None:
         site.start_all()
         for stage in ("person", "household"):
             site.start(stage)
-        site.start("household", Fault("sent", nth=5))
-        await site.publish(load())
+        victim = site.start("household", Fault("sent", nth=2), max_part=20)
+        await victim.signals.wait("claimed")
+        publishing = asyncio.ensure_future(site.publish(load()))
+        await victim.fault()
+        await publishing
         await audited(site)
