@@ -109,7 +109,7 @@ def main() -> None:
         PICTURE.write_text(draw(result), "utf-8")
     for part in found:
         brief = {key: value for key, value in found[part].items() if key not in {"series", "sizes"}}
-        console.print(f"{part}: {json.dumps(brief)}", highlight=False)
+        console.print(f"{part}: {json.dumps(brief)}", highlight=False, soft_wrap=True)
     console.print(f"written: {out}", highlight=False)
 
 
