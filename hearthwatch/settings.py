@@ -8,18 +8,34 @@ A setting comes from the variable ``HEARTHWATCH_<NAME>``, or from ``<name>`` in 
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from deploy.local.prometheus import PROMETHEUS_PORT
 from deploy.local.stack import KAFKA_PORT, VALKEY_PORT, default_data_dir, default_jars_dir
+from hearthwatch.setting_kinds import (
+    LOCAL,
+    METRICS_PORT_TEXT,
+    PARTITIONS_TEXT,
+    PORT_TEXT,
+    SWITCH_TEXT,
+    MetricsPort,
+    Partitions,
+    Port,
+    absolute,
+    addresses,
+    options_of_java,
+    port_or,
+    readable,
+    redis_urls,
+    setting,
+    web_address,
+)
 from hearthwatch.setting_sources import (
     A_FILE,
     CONFIG_VARIABLE,
@@ -33,31 +49,8 @@ from hearthwatch.setting_sources import (
 )
 from streams.errors import SettingsError
 
-LOCAL = "127.0.0.1"
-
 _PACKAGES = Path(__file__).resolve().parent.parent
 
-
-def _setting(default: Any, allowed: str, group: str, default_text: str = "", **bounds: Any) -> Any:
-    """One setting; its meaning is the docstring below it.
-
-    Args:
-        allowed: what may be given, as a fault says it.
-        group: the section of the reference page.
-        default_text: the default in words, where the value itself does not say it.
-    """
-    extra: dict[str, Any] = {"allowed": allowed, "group": group, "default_text": default_text}
-    return Field(default, json_schema_extra=extra, **bounds)
-
-
-Port = Annotated[int, Field(ge=1, le=65535)]
-MetricsPort = Annotated[int, Field(ge=0, le=65535)]
-Partitions = Annotated[int, Field(ge=1, le=1024)]
-
-_PORT = "a port, 1 to 65535"
-_METRICS_PORT = "a port, 0 to 65535 (0: any free one)"
-_SWITCH = "true or false"
-_PARTITIONS = "a whole number, 1 to 1024; it cannot be changed once the topic holds records"
 _CLUSTER = "How to reach Kafka"
 _REDIS = "How to reach Redis or Valkey"
 _LOCAL = "The embedded servers"
@@ -80,21 +73,21 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    catalog: Path = _setting(
+    catalog: Path = setting(
         _PACKAGES / "streams" / "catalogs" / "wuchang.yaml",
         "the path of a YAML file",
         _RULES,
         "the Wuchang catalogue",
     )
     """The catalogue: which department may send which events (`hearthwatch catalog check` reads it)."""
-    policy: Path = _setting(
+    policy: Path = setting(
         _PACKAGES / "rules" / "policies" / "wuchang.yaml",
         "the path of a YAML file",
         _RULES,
         "the Wuchang policy",
     )
     """The policy: indicators, points, levels (`hearthwatch policy check` reads it)."""
-    casebook: Path = _setting(
+    casebook: Path = setting(
         _PACKAGES / "casework" / "cases" / "casework.yaml",
         "the path of a YAML file",
         _RULES,
@@ -102,76 +95,76 @@ class Settings(BaseSettings):
     )
     """The book of cases: deadlines, who is told when, after care, the pace of a go-live; its levels are the
     policy's."""
-    measures: Path = _setting(
+    measures: Path = setting(
         _PACKAGES / "casework" / "assistance" / "measures" / "wuchang.yaml",
         "the path of a YAML file",
         _RULES,
         "the Wuchang catalogue of assistance",
     )
     """The catalogue of assistance: causes and measures (`hearthwatch measures check` reads it)."""
-    routes: Path | None = _setting(None, "the path of a YAML file", _RULES, "none: nobody is alerted")
+    routes: Path | None = setting(None, "the path of a YAML file", _RULES, "none: nobody is alerted")
     """Who is told of a warning, and how (`hearthwatch routes check` reads it). Without it alerts wait on
     their topic, and no dispatch worker runs."""
-    clock: Literal["wall", "log"] = _setting("wall", "`wall` or `log`", _RULES)
+    clock: Literal["wall", "log"] = setting("wall", "`wall` or `log`", _RULES)
     """Whose time it is: `wall`, the broker's clock, for production; `log`, the time in the records, for
     demos, tests and replays, where only records and `hearthwatch tick` let days pass."""
 
-    data_dir: Path = _setting(
+    data_dir: Path = setting(
         None,
         "the path of a folder",
         _LOCAL,
         "`hearthwatch` in the user's data directory (`~/.local/share` on Linux)",
     )
     """Data, logs and pid files of the embedded servers and of detached workers."""
-    jars_dir: Path = _setting(
+    jars_dir: Path = setting(
         None, "the path of a folder", _LOCAL, "`hearthwatch/jars` in the user's data directory"
     )
     """Kafka's jars (45 MB), fetched once and shared by all data directories."""
-    maven_repository: str | None = _setting(
+    maven_repository: str | None = setting(
         None, "a URL that begins with https:// or http://", _LOCAL, "Maven's central repository"
     )
     """A mirror to fetch the jars from; wherever a jar comes from, it must have its pinned SHA-256."""
-    java_options: str | None = _setting(
+    java_options: str | None = setting(
         None, "options as in a shell, each begins with a hyphen", _LOCAL, "none"
     )
     """Further options of the embedded Kafka's JVM, such as `-Xmx1g`; the last one of a kind holds."""
-    kafka_port: Port = _setting(KAFKA_PORT, _PORT, _LOCAL)
+    kafka_port: Port = setting(KAFKA_PORT, PORT_TEXT, _LOCAL)
     """Port of the embedded Kafka, on 127.0.0.1 only."""
-    kafka_controller_port: Port = _setting(None, _PORT, _LOCAL, "the port after `HEARTHWATCH_KAFKA_PORT`")
+    kafka_controller_port: Port = setting(None, PORT_TEXT, _LOCAL, "the port after `HEARTHWATCH_KAFKA_PORT`")
     """Port on which the embedded Kafka talks to itself."""
-    valkey_port: Port = _setting(VALKEY_PORT, _PORT, _LOCAL)
+    valkey_port: Port = setting(VALKEY_PORT, PORT_TEXT, _LOCAL)
     """Port of the embedded Valkey, on 127.0.0.1 only."""
-    prometheus_port: Port = _setting(PROMETHEUS_PORT, _PORT, _LOCAL)
+    prometheus_port: Port = setting(PROMETHEUS_PORT, PORT_TEXT, _LOCAL)
     """Port of the Prometheus that `hearthwatch up --observe` starts, on 127.0.0.1 only."""
 
-    kafka_bootstrap: str = _setting(
+    kafka_bootstrap: str = setting(
         None, "host:port, several with commas between", _CLUSTER, "the embedded Kafka (`127.0.0.1:19092`)"
     )
     """Brokers to ask first."""
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = _setting(
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = setting(
         "PLAINTEXT", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", _CLUSTER
     )
     """How the brokers are talked to: SSL is TLS, SASL is user and password."""
-    kafka_sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] = _setting(
+    kafka_sasl_mechanism: Literal["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"] = setting(
         "SCRAM-SHA-512", "SCRAM-SHA-256, SCRAM-SHA-512 or PLAIN", _CLUSTER
     )
     """How user and password are proved, with the SASL protocols."""
-    kafka_username: str | None = _setting(None, "a text", _CLUSTER)
+    kafka_username: str | None = setting(None, "a text", _CLUSTER)
     """The user, with the SASL protocols."""
-    kafka_password: SecretStr | None = _setting(None, "a text", _CLUSTER)
+    kafka_password: SecretStr | None = setting(None, "a text", _CLUSTER)
     """The user's password."""
-    kafka_ca_file: Path | None = _setting(None, A_FILE, _CLUSTER, "the system's authorities")
+    kafka_ca_file: Path | None = setting(None, A_FILE, _CLUSTER, "the system's authorities")
     """Certificates (PEM) of the authorities that vouch for the brokers, with the SSL protocols."""
-    kafka_cert_file: Path | None = _setting(None, A_FILE, _CLUSTER)
+    kafka_cert_file: Path | None = setting(None, A_FILE, _CLUSTER)
     """Our own certificate (PEM), where the brokers ask for one."""
-    kafka_key_file: Path | None = _setting(None, A_FILE, _CLUSTER)
+    kafka_key_file: Path | None = setting(None, A_FILE, _CLUSTER)
     """The key (PEM) of our own certificate."""
-    kafka_key_password: SecretStr | None = _setting(None, "a text", _CLUSTER)
+    kafka_key_password: SecretStr | None = setting(None, "a text", _CLUSTER)
     """The password of that key."""
-    kafka_check_hostname: bool = _setting(True, _SWITCH, _CLUSTER)
+    kafka_check_hostname: bool = setting(True, SWITCH_TEXT, _CLUSTER)
     """Whether a broker's certificate must name the host that it was reached at."""
 
-    redis_url: str = _setting(
+    redis_url: str = setting(
         None,
         "redis://host:port/db, rediss:// for TLS, or unix:///path; of a cluster several with commas between",
         _REDIS,
@@ -179,21 +172,21 @@ class Settings(BaseSettings):
         repr=False,  # it may hold a password
     )
     """The server of the ledger."""
-    redis_cluster: bool = _setting(False, _SWITCH, _REDIS)
+    redis_cluster: bool = setting(False, SWITCH_TEXT, _REDIS)
     """Whether it is a Redis Cluster; then the URL names one node or more, and the database is 0."""
-    redis_username: str | None = _setting(None, "a text", _REDIS)
+    redis_username: str | None = setting(None, "a text", _REDIS)
     """The user, where the server has users."""
-    redis_password: SecretStr | None = _setting(None, "a text", _REDIS)
+    redis_password: SecretStr | None = setting(None, "a text", _REDIS)
     """The password; it goes before one in the URL."""
-    redis_ca_file: Path | None = _setting(None, A_FILE, _REDIS, "the system's authorities")
+    redis_ca_file: Path | None = setting(None, A_FILE, _REDIS, "the system's authorities")
     """Certificates (PEM) of the authorities that vouch for the server, with rediss://."""
-    redis_cert_file: Path | None = _setting(None, A_FILE, _REDIS)
+    redis_cert_file: Path | None = setting(None, A_FILE, _REDIS)
     """Our own certificate (PEM), where the server asks for one."""
-    redis_key_file: Path | None = _setting(None, A_FILE, _REDIS)
+    redis_key_file: Path | None = setting(None, A_FILE, _REDIS)
     """The key (PEM) of our own certificate."""
-    redis_check_hostname: bool = _setting(True, _SWITCH, _REDIS)
+    redis_check_hostname: bool = setting(True, SWITCH_TEXT, _REDIS)
     """Whether the server's certificate must name the host that it was reached at."""
-    redis_namespace: str = _setting(
+    redis_namespace: str = setting(
         "hearthwatch",
         "1 to 64 of a-z A-Z 0-9 . _ - (no braces: they choose a cluster's slot)",
         _REDIS,
@@ -201,31 +194,31 @@ class Settings(BaseSettings):
     )
     """The beginning of every key, so that several installations can share a server."""
 
-    life_partitions: Partitions = _setting(4, _PARTITIONS, _TOPICS)
+    life_partitions: Partitions = setting(4, PARTITIONS_TEXT, _TOPICS)
     """Partitions of each `life.<department>` topic."""
-    person_partitions: Partitions = _setting(8, _PARTITIONS, _TOPICS)
+    person_partitions: Partitions = setting(8, PARTITIONS_TEXT, _TOPICS)
     """Partitions of `person.events`: the most person workers that can share the work."""
-    household_partitions: Partitions = _setting(8, _PARTITIONS, _TOPICS)
+    household_partitions: Partitions = setting(8, PARTITIONS_TEXT, _TOPICS)
     """Partitions of `household.facts`: the most household workers that can share the work."""
-    warnings_partitions: Partitions = _setting(4, _PARTITIONS, _TOPICS)
+    warnings_partitions: Partitions = setting(4, PARTITIONS_TEXT, _TOPICS)
     """Partitions of `warnings`."""
-    case_partitions: Partitions = _setting(4, _PARTITIONS, _TOPICS)
+    case_partitions: Partitions = setting(4, PARTITIONS_TEXT, _TOPICS)
     """Partitions of `case.commands` and `case.events`: the most cases workers that can share the work."""
-    alerts_partitions: Partitions = _setting(2, _PARTITIONS, _TOPICS)
+    alerts_partitions: Partitions = setting(2, PARTITIONS_TEXT, _TOPICS)
     """Partitions of `alerts`, whose key is the district."""
-    replication_factor: int = _setting(
+    replication_factor: int = setting(
         1, "a whole number, 1 to 15, at most the number of brokers (3 in production)", _TOPICS, ge=1, le=15
     )
     """Copies of every partition."""
-    life_retention_days: int = _setting(400, "a whole number of days, 1 to 36500", _TOPICS, ge=1, le=36_500)
+    life_retention_days: int = setting(400, "a whole number of days, 1 to 36500", _TOPICS, ge=1, le=36_500)
     """How long `life.*` keeps what departments sent, with `clock: wall` (with `clock: log`: for ever)."""
 
-    log_retention_days: int = _setting(400, "a whole number of days, 30 to 36500", _TOPICS, ge=30, le=36_500)
+    log_retention_days: int = setting(400, "a whole number of days, 30 to 36500", _TOPICS, ge=30, le=36_500)
     """How long `person.events`, `household.facts`, `case.commands` and `alerts` keep what the stages told
     each other, with `clock: wall` (with `clock: log`: for ever). A rebuild needs them from the latest
     snapshots on."""
 
-    worker_name: str | None = _setting(
+    worker_name: str | None = setting(
         None,
         "1 to 100 of a-z A-Z 0-9 . _ -",
         _WORKERS,
@@ -233,51 +226,47 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9._-]{1,100}$",
     )
     """The name of this worker, the same at each start: the brokers then take a restart for a pause."""
-    metrics_host: str = _setting(LOCAL, "an address of this machine, or 0.0.0.0 for all", _WORKERS)
+    metrics_host: str = setting(LOCAL, "an address of this machine, or 0.0.0.0 for all", _WORKERS)
     """Where the workers' metrics are served."""
-    intake_metrics_port: MetricsPort = _setting(19101, _METRICS_PORT, _WORKERS)
+    intake_metrics_port: MetricsPort = setting(19101, METRICS_PORT_TEXT, _WORKERS)
     """Port of the intake worker's metrics; a second worker of a stage on one machine takes another."""
-    person_metrics_port: MetricsPort = _setting(19102, _METRICS_PORT, _WORKERS)
+    person_metrics_port: MetricsPort = setting(19102, METRICS_PORT_TEXT, _WORKERS)
     """Port of the person worker's metrics."""
-    household_metrics_port: MetricsPort = _setting(19103, _METRICS_PORT, _WORKERS)
+    household_metrics_port: MetricsPort = setting(19103, METRICS_PORT_TEXT, _WORKERS)
     """Port of the household worker's metrics."""
-    forward_metrics_port: MetricsPort = _setting(19104, _METRICS_PORT, _WORKERS)
+    forward_metrics_port: MetricsPort = setting(19104, METRICS_PORT_TEXT, _WORKERS)
     """Port of the forward worker's metrics."""
-    cases_metrics_port: MetricsPort = _setting(19105, _METRICS_PORT, _WORKERS)
+    cases_metrics_port: MetricsPort = setting(19105, METRICS_PORT_TEXT, _WORKERS)
     """Port of the cases worker's metrics."""
-    dispatch_metrics_port: MetricsPort = _setting(19106, _METRICS_PORT, _WORKERS)
+    dispatch_metrics_port: MetricsPort = setting(19106, METRICS_PORT_TEXT, _WORKERS)
     """Port of the dispatch worker's metrics."""
-    snapshot_seconds: float = _setting(
-        300.0, "a number of seconds, 1 to 86400", _WORKERS, ge=1.0, le=86_400.0
-    )
+    snapshot_seconds: float = setting(300.0, "a number of seconds, 1 to 86400", _WORKERS, ge=1.0, le=86_400.0)
     """How long a change waits for its snapshot at most: a rebuild replays what came after."""
-    snapshot_states: int = _setting(
-        20_000, "a whole number, 100 to 10000000", _WORKERS, ge=100, le=10_000_000
-    )
+    snapshot_states: int = setting(20_000, "a whole number, 100 to 10000000", _WORKERS, ge=100, le=10_000_000)
     """A partition that has written so many states gets its snapshots earlier."""
-    cache_megabytes: int = _setting(128, "a whole number, 1 to 65536", _WORKERS, ge=1, le=65_536)
+    cache_megabytes: int = setting(128, "a whole number, 1 to 65536", _WORKERS, ge=1, le=65_536)
     """How much memory a worker takes for states that it has at hand, all partitions together; the rest of it
     is some 150 MB."""
-    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+    log_level: Literal["debug", "info", "warning", "error"] = setting(
         "info", "debug, info, warning or error", _WORKERS
     )
     """The least severe messages that are logged."""
-    log_format: Literal["text", "json"] = _setting("text", "text or json", _WORKERS)
+    log_format: Literal["text", "json"] = setting("text", "text or json", _WORKERS)
     """Lines for people, or one JSON object a line."""
 
-    tokens: Path | None = _setting(
+    tokens: Path | None = setting(
         None, "the path of a file, which `hearthwatch token add` makes", _API, "none: there is no HTTP API"
     )
     """Who may use the HTTP API, in which role, for which communities; it holds hashes, no tokens. With it
     `hearthwatch up` starts the API."""
-    api_host: str = _setting(LOCAL, "an address of this machine, or 0.0.0.0 for all", _API)
+    api_host: str = setting(LOCAL, "an address of this machine, or 0.0.0.0 for all", _API)
     """Where the HTTP API is served."""
-    api_port: MetricsPort = _setting(18080, _METRICS_PORT, _API)
+    api_port: MetricsPort = setting(18080, METRICS_PORT_TEXT, _API)
     """Port of the HTTP API."""
-    api_cert_file: Path | None = _setting(None, A_FILE, _API, "none: plain HTTP")
+    api_cert_file: Path | None = setting(None, A_FILE, _API, "none: plain HTTP")
     """The API's certificate (PEM), with those of its authorities behind it: then it speaks TLS. Tokens are in
     every request, so anywhere but on one machine it has to, or a proxy before it."""
-    api_key_file: Path | None = _setting(None, A_FILE, _API)
+    api_key_file: Path | None = setting(None, A_FILE, _API)
     """The key (PEM) of that certificate."""
 
     @model_validator(mode="before")
@@ -287,23 +276,16 @@ class Settings(BaseSettings):
         values = dict(given)
         values.setdefault("data_dir", default_data_dir())
         values.setdefault("jars_dir", default_jars_dir())
-        kafka_port = _port_or(values.get("kafka_port"), KAFKA_PORT)
+        kafka_port = port_or(values.get("kafka_port"), KAFKA_PORT)
         values.setdefault("kafka_bootstrap", f"{LOCAL}:{kafka_port}")
         values.setdefault("kafka_controller_port", kafka_port + 1 if kafka_port < 65535 else kafka_port - 1)
-        values.setdefault(
-            "redis_url", f"redis://{LOCAL}:{_port_or(values.get('valkey_port'), VALKEY_PORT)}/0"
-        )
+        values.setdefault("redis_url", f"redis://{LOCAL}:{port_or(values.get('valkey_port'), VALKEY_PORT)}/0")
         return values
 
-    @field_validator(
-        "catalog", "policy", "casebook", "measures", "routes", "tokens", "data_dir", "jars_dir", mode="after"
-    )
-    @classmethod
-    def _absolute(cls, path: Path | None) -> Path | None:
-        # Workers may be started from another folder.
-        return None if path is None else path.expanduser().absolute()
-
-    @field_validator(
+    _absolute = field_validator(
+        "catalog", "policy", "casebook", "measures", "routes", "tokens", "data_dir", "jars_dir"
+    )(absolute)
+    _readable = field_validator(
         "kafka_ca_file",
         "kafka_cert_file",
         "kafka_key_file",
@@ -312,49 +294,11 @@ class Settings(BaseSettings):
         "redis_key_file",
         "api_cert_file",
         "api_key_file",
-    )
-    @classmethod
-    def _readable(cls, path: Path | None) -> Path | None:
-        if path is None:
-            return None
-        path = path.expanduser().absolute()
-        if not path.is_file() or not os.access(path, os.R_OK):
-            raise ValueError("no such file, or not readable")
-        return path
-
-    @field_validator("kafka_bootstrap")
-    @classmethod
-    def _addresses(cls, text: str) -> str:
-        for part in text.split(","):
-            host, colon, port = part.strip().rpartition(":")
-            if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-                raise ValueError("not host:port")
-        return text
-
-    @field_validator("redis_url")
-    @classmethod
-    def _urls(cls, text: str) -> str:
-        for part in text.split(","):
-            address = urlsplit(part if "//" in part else f"redis://{part}")
-            place = address.path if address.scheme == "unix" else address.hostname
-            if address.scheme not in {"redis", "rediss", "unix"} or not place:
-                raise ValueError("not such a URL")
-            _ = address.port  # raises ValueError where it is no port
-        return text
-
-    @field_validator("maven_repository")
-    @classmethod
-    def _web_address(cls, text: str | None) -> str | None:
-        if text is not None and not text.startswith(("https://", "http://")):
-            raise ValueError("not such a URL")
-        return text
-
-    @field_validator("java_options")
-    @classmethod
-    def _options_of_java(cls, text: str | None) -> str | None:
-        if not all(word.startswith("-") for word in shlex.split(text or "")):
-            raise ValueError("not such options")
-        return text
+    )(readable)
+    _addresses = field_validator("kafka_bootstrap")(addresses)
+    _urls = field_validator("redis_url")(redis_urls)
+    _web_address = field_validator("maven_repository")(web_address)
+    _options_of_java = field_validator("java_options")(options_of_java)
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
@@ -381,12 +325,6 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then variables, then secrets' files, then the configuration file; no .env file."""
         return init_settings, env_settings, SecretFiles(settings_cls), ConfigFile(settings_cls)
-
-
-def _port_or(given: object, default: int) -> int:
-    """The port that was given, if it is one; a faulty one is reported by its own setting alone."""
-    text = str(given)
-    return int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 65536 else default
 
 
 SECRETS = tuple(name for name, field in Settings.model_fields.items() if is_secret(field))
