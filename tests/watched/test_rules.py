@@ -72,7 +72,7 @@ def _asked() -> dict[str, list[list[bool]]]:
         tests: list[dict[str, Any]] = yaml.safe_load(path.read_text("utf-8"))["tests"]
         for test in tests:
             of_test: dict[str, list[bool]] = {}
-            for asked in test["alert_rule_test"]:
+            for asked in test.get("alert_rule_test", ()):
                 of_test.setdefault(asked["alertname"], []).append(bool(asked.get("exp_alerts")))
             for name, fires in of_test.items():
                 found.setdefault(name, []).append(fires)
