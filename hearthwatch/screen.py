@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import shutil
 import sys
@@ -165,6 +166,15 @@ class LiveTable:
 
 
 def last_line_of(worker: WorkerState) -> str:
-    """The last line of a worker's log, for a note."""
+    """What the last line of a worker's log says, for a note."""
     lines = last_lines(Path(worker.log), 1)
-    return f": {lines[0][:160]}" if lines else ""
+    return f": {_said(lines[0])[:160]}" if lines else ""
+
+
+def _said(line: str) -> str:
+    """The text of a line of JSON; any other line as it is."""
+    try:
+        read = json.loads(line)
+    except ValueError:
+        return line
+    return str(read["message"]) if isinstance(read, dict) and "message" in read else line

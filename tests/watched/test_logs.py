@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from hearthwatch.logs import JsonLines, TextLines
+from hearthwatch.run_folder import WorkerState
+from hearthwatch.screen import last_line_of
 from streams.errors import LedgerError
 from streams.origins import ORIGIN, fields, origin_header, read_origin
 from streams.records import Origin
@@ -113,6 +115,38 @@ raise RuntimeError({PERSONAL!r})
         "the program ended by RuntimeError", "critical", "RuntimeError",
     )  # fmt: skip
     assert PERSONAL not in done.stderr
+
+
+LEVELS = ["debug", "info", "warning", "error"]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_only_lines_of_the_level_and_above_are_written(level: str) -> None:
+    code = f"""
+import logging
+from hearthwatch.logs import log_to_stderr
+log_to_stderr({level!r}, "json", stage="intake")
+for name in {LEVELS!r}:
+    getattr(logging.getLogger("agents.stage"), name)("a line")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert [json.loads(line)["level"] for line in done.stderr.splitlines()] == LEVELS[LEVELS.index(level) :]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("activation 6 needs a newer program", ": activation 6 needs a newer program"),
+        (written(JsonLines({"stage": "intake"})).strip(), ": household.facts-3 is not claimed"),
+        ("{half a line", ": {half a line"),
+        ("[1]", ": [1]"),
+        ("", ""),
+    ],
+)
+def test_of_a_worker_that_died_its_last_words_are_told(tmp_path: Path, line: str, said: str) -> None:
+    log = tmp_path / "intake-1.log"
+    log.write_text(f"an earlier line\n{line}\n" if line else "", "utf-8")
+    assert last_line_of(WorkerState("intake-1", "intake", "127.0.0.1", 1, str(log))) == said
 
 
 def test_the_place_of_an_event_survives_its_header() -> None:
