@@ -18,7 +18,7 @@ from streams.strictjson import MAX_DEPTH
 from tests.conformance.case_files import all_cases
 from tests.oracle import accept as oracle
 from tests.oracle.reading import read_catalog as read_oracle_catalog
-from tests.streams.test_verdict import BAD_VALUES, GOOD_VALUES, JOINED, LEFT, REGISTERED, RETRACTED
+from tests.streams.judged import BAD_VALUES, GOOD_VALUES, JOINED, LEFT, REGISTERED, RETRACTED
 from tests.streams.wire import CATALOG_TEXT, THEN_MS, catalog, event, line, visit, with_data
 
 CATALOG = catalog()

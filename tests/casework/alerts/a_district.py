@@ -242,3 +242,8 @@ def silence(
     id: str = "s1", starts: str = "2026-03-02 09:00", ends: str = "2026-03-03 09:00", **match: object
 ) -> Silenced:
     return Silenced(Silence(id, "chen", "moving house", at(starts), at(ends), **match))  # type: ignore[arg-type]
+
+
+def times(district: District) -> list[float]:
+    """Seconds from the start to each message."""
+    return [(when - at("2026-03-02 10:00")) / 1_000_000 for when, _ in district.sends]
