@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rules import person as registry
 from rules.state import Household
@@ -16,8 +17,13 @@ from streams.deadletter_topic import read_dead_letters
 from streams.deadletters import INTERNAL_ERROR, DeadLetter
 from streams.kafka_clients import Connection
 from streams.named import Named, named
+from streams.partitions import partition_of
+from streams.records import PERSON_EVENTS
 from streams.timestamps import DAY
 from streams.topics import LIFE
+
+if TYPE_CHECKING:
+    from agents.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +51,58 @@ def waiting_events(connection: Connection) -> Waiting:
     return still_waiting(read_dead_letters(connection))
 
 
-def still_waiting(letters: Iterable[DeadLetter]) -> Waiting:
-    """Those of some dead letters, in their order; see :func:`waiting_events`."""
-    found: dict[Named, str] = {}
-    values: set[bytes | None] = set()
-    for letter in letters:
+class WaitingEvents:
+    """What dead letters leave waiting, letter by letter, in their order."""
+
+    def __init__(self) -> None:
+        self.found: dict[Named, str] = {}
+        self._values: set[bytes | None] = set()
+
+    def take(self, letter: DeadLetter) -> None:
+        """The next letter; one that was taken already changes nothing."""
         if letter.origin is None or not letter.origin[0].startswith(LIFE):
-            continue
+            return
         is_ours = letter.reason == INTERNAL_ERROR
-        if not is_ours and letter.value not in values:  # nearly all: they need not be read
-            continue
+        if not is_ours and letter.value not in self._values:  # nearly all: they need not be read
+            return
         event = named(letter.value, letter.headers)
         if event is None:
-            continue
+            return
         if is_ours:
             topic, partition, offset = letter.origin
-            found[event] = f"{topic}/{partition}@{offset}"
-            values.add(letter.value)
+            self.found[event] = f"{topic}/{partition}@{offset}"
+            self._values.add(letter.value)
         else:  # requeued, and the fixed program found it wrong: nobody is judged without it
-            found.pop(event, None)
-    return found
+            self.found.pop(event, None)
+
+
+def still_waiting(letters: Iterable[DeadLetter]) -> Waiting:
+    """Those of some dead letters, in their order; see :func:`waiting_events`."""
+    waiting = WaitingEvents()
+    for letter in letters:
+        waiting.take(letter)
+    return waiting.found
 
 
 def registry_subjects(home: Household, waiting: Waiting) -> list[str]:
     """The persons of whom :func:`judged_without` asks what the registry says."""
     return sorted({one.subject for one in waiting if one.type in registry.REGISTRY and _concerns(home, one)})
+
+
+async def persons_of(
+    ledger: Ledger, partitions: int, subjects: Iterable[str]
+) -> dict[str, registry.Person | None]:
+    """What the registry says of some persons, by the ledger.
+
+    Args:
+        partitions: of ``person.events``.
+    """
+    found = {}
+    for id in subjects:
+        number = partition_of(id.encode(), partitions)
+        raw = (await ledger.read("person", PERSON_EVENTS, number, [id]))[0]
+        found[id] = None if raw is None else registry.decode(raw)
+    return found
 
 
 def judged_without(

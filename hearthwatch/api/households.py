@@ -11,6 +11,18 @@ from hearthwatch.api.parameters import HouseholdId
 from hearthwatch.api.problems import answers, not_found
 from hearthwatch.api.services import Behind
 from hearthwatch.desk import HouseholdView, is_in
+from hearthwatch.set_aside import SetAside
+
+
+class HouseholdNow(HouseholdView, frozen=True, kw_only=True):
+    """A household, and what it is judged without.
+
+    Attributes:
+        set_aside: events about it and its people that the program failed on, missing in the score until they
+            are sent again; ``at`` is topic/partition@offset of the original.
+    """
+
+    set_aside: list[SetAside]
 
 
 @get(
@@ -22,11 +34,12 @@ from hearthwatch.desk import HouseholdView, is_in
 )
 async def show_household(
     request: Caller, services: Behind, household_id: HouseholdId, language: Literal["en", "zh"] = "en"
-) -> HouseholdView:
+) -> HouseholdNow:
     """A household where it lives now: its cases, its level of today, and why."""
     found = await services.desk.household(household_id, language=language)
     if found is None or not is_in(found.community, request.user.communities):
         await services.record(request, "read", "household", "not-found", households=[household_id])
         raise not_found("household")
     await services.record(request, "read", "household", households=[found.id], rows=1)
-    return found
+    fields = {name: getattr(found, name) for name in found.__struct_fields__}
+    return HouseholdNow(**fields, set_aside=await services.judged.without(found.id))

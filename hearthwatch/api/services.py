@@ -22,6 +22,7 @@ from hearthwatch.tokens import Token, TokenBook
 from streams.audit import Entry, Kind, Who
 
 if TYPE_CHECKING:
+    from hearthwatch.api.judged import Judged
     from hearthwatch.desk import Desk
 
 PURPOSE_HEADER: Final = "x-purpose"
@@ -44,6 +45,7 @@ class Services:
     desk: Desk
     audit: AuditWriter
     recent: RecentWarnings
+    judged: Judged
     metrics: ApiMetrics
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     streams: dict[str, int] = field(default_factory=dict)
@@ -106,6 +108,7 @@ async def open_services(settings: Settings, book: TokenBook) -> AsyncIterator[Se
         InputError: a topic or a file is missing.
         TransportError: a server does not answer.
     """
+    from hearthwatch.api.judged import Judged
     from hearthwatch.desk import Desk
 
     metrics = ApiMetrics()
@@ -113,5 +116,6 @@ async def open_services(settings: Settings, book: TokenBook) -> AsyncIterator[Se
         Desk.open(settings) as desk,
         AuditWriter(settings, "api") as audit,
         RecentWarnings(kafka_arguments(settings)) as recent,
+        Judged.open(settings) as judged,
     ):
-        yield Services(settings, book, desk, audit, recent, metrics)
+        yield Services(settings, book, desk, audit, recent, judged, metrics)

@@ -19,7 +19,7 @@ from hearthwatch.cli.options import LANG
 from hearthwatch.connections import kafka_arguments, kafka_connection
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
-from hearthwatch.set_aside import SetAside, judged_without, registry_subjects, waiting_events
+from hearthwatch.set_aside import SetAside, judged_without, persons_of, registry_subjects, waiting_events
 from hearthwatch.settings import Settings, load_settings
 from rules import household as core
 from rules.calendar import day_text
@@ -27,7 +27,6 @@ from rules.compile import Rules
 from rules.explain import Explanation, explain, sentences, shown_data, text, value_text
 from rules.known import Known
 from rules.person import Person
-from rules.person import decode as decode_person
 from rules.state import Household
 from rules.words import Language
 from streams.catalog import Catalog
@@ -122,12 +121,7 @@ async def _persons(settings: Settings, subjects: Sequence[str]) -> dict[str, Per
     ledger = open_ledger(settings)
     flow = Flow(kafka_arguments(settings), ledger)
     try:
-        count = len(await flow.partitions([PERSON_EVENTS]))
-        found = {}
-        for id in subjects:
-            raw = (await ledger.read("person", PERSON_EVENTS, partition_of(id.encode(), count), [id]))[0]
-            found[id] = None if raw is None else decode_person(raw)
-        return found
+        return await persons_of(ledger, len(await flow.partitions([PERSON_EVENTS])), subjects)
     finally:
         await flow.close()
         await ledger.close()
