@@ -10,15 +10,15 @@ from operator import itemgetter
 from typing import Any, ClassVar, Final, Literal
 
 from agents.deciding import Stage
-from agents.homes import Home, Homes
+from agents.homes import Dated, Homes, Led, channel_of
 from agents.lanes import Lane, Part
 from agents.person import fail
-from agents.poison import traceback_digest
 from agents.stage import Engine
 from agents.takeovers import MARK, Course, Sweep, course_of
 from rules import household
+from rules.calendar import NEVER
 from rules.compile import Rules
-from rules.household import Effect
+from rules.household import Effect, Household
 from rules.rulebook import Rulebook
 from rules.takeover import Takeover
 from streams.errors import LedgerError
@@ -30,10 +30,8 @@ from streams.records import (
     Activate,
     Fact,
     Message,
-    Release,
     Tick,
     Transfer,
-    Update,
     decode_household_record,
     encode,
 )
@@ -46,6 +44,9 @@ Clock = Literal["wall", "log"]
 SWEEP_CHUNK: Final = 250
 #: A structured CloudEvent.
 WARNING_HEADERS: Final = [("content-type", b"application/cloudevents+json")]
+
+Was = tuple[int, int, int]
+"""A household's level, the activation that it is of, and its next day, as counters and index have them."""
 
 _offset = itemgetter(0)
 
@@ -86,7 +87,7 @@ class HouseholdStage(Stage):
                 found[level] += 1
         return dict(found)
 
-    def decoded(self, state: bytes) -> household.Household:
+    def decoded(self, state: bytes) -> Household:
         """A household."""
         return household.decode(state)
 
@@ -132,79 +133,92 @@ class HouseholdStage(Stage):
 
     def decide(self, lane: Lane, part: Part, read: Any) -> None:
         """Step each household through its records, each on the day that the log says."""
-        partition = lane.tp.partition
-        channel = f"{HOUSEHOLD_FACTS}-{partition}"
         course = self.course(lane)
-        number = course.number
-        rules_of = self.book.rules
-        rules = rules_of(number)
-        held = number
-        day_of = rules.calendar.day_of
-        step = household.step
-        homes = self.homes
-        day = lane.day
+        channel = channel_of(lane)
         # One household after the other: opened, stepped and written down while the processor has it at hand.
         # A thousand open ones are several megabytes, and each was fetched from memory twice.
-        groups: dict[str, list[tuple[Any, Message, int, int]]] = {}
+        groups, day = self._dated(lane, part, read)
+        step, decode, encode, rules_of = household.step, household.decode, household.encode, self.book.rules
+        before, after = lane.states, part.states
+        moved: Counter[str | None] = Counter()
+        led: list[Led] = []
+        held = course.number
+        rules = rules_of(held)
+        for id, group in groups.items():
+            raw, message, day_then, number = group[0]
+            if number != held:
+                held, rules = number, rules_of(number)
+            stored = before[id]
+            state = household.new(id, number) if stored is None else decode(stored)
+            was = rank, activation, next_day = state.level, state.activation, state.next_day
+            if activation == number == group[-1][3]:
+                told = len(led)
+                try:
+                    for raw, message, day_then, _ in group:
+                        state, effects = step(state, message, rules, day_then, channel, raw.offset)
+                        if effects:
+                            led.append((raw.offset, effects, message))
+                except LedgerError:
+                    raise
+                except Exception:  # noqa: BLE001 - it comes again there, and is set aside
+                    del led[told:]
+                    state = self.homes.step_through(lane, part, id, group, course, led)
+            else:
+                state = self.homes.step_through(lane, part, id, group, course, led)
+            if (
+                state.residents
+                and state.next_day == next_day < NEVER
+                and state.level == rank
+                and state.activation == activation
+            ):
+                after[id] = encode(state)
+            else:
+                self._close(part, state, was, moved)
+        led.sort(key=_offset)  # what is sent to one partition is numbered by offset, and must not go back
+        for _, effects, cause in led:
+            self._send(part, effects, None if cause is None else cause.received)
+        self._count_levels(lane, part, moved)
+        lane.marks.update(part.marks)
+        lane.day = part.day = day
+        part.tallies["records", self.name] += part.count
+
+    def _dated(self, lane: Lane, part: Part, read: Any) -> tuple[dict[str, list[Dated]], int | None]:
+        """Records by household, each with the day and the activation that hold there; the day at the end."""
+        course = self.course(lane)
+        number = course.number
+        calendar = self.book.rules(number).calendar
+        day = lane.day
+        ends = None if day is None else calendar.end_of(day)
+        groups: dict[str, list[Dated]] = {}
         for raw, message in read:
             kind = type(message)
             if kind is Fact:  # nearly every one: its event is asked without a property between
                 received = message.event.received
             elif kind is Tick:
                 day = self._tick(lane, part, raw, message, day)
+                ends = None
                 continue
             elif kind is Activate:
                 self._activate(lane, part, course, message, day)
                 number = course.number
-                day_of = rules_of(number).calendar.day_of
+                calendar = self.book.rules(number).calendar
+                ends = None
                 continue
             else:
                 received = message.received
-            today = day_of(received)
-            if day is None or today > day:
-                day = today
+            if ends is None or received >= ends:  # a later day may have begun
+                today = calendar.day_of(received)
+                if day is None or today > day:
+                    day = today
+                ends = calendar.end_of(day)
+            assert day is not None, "there are ends"
             id = message.household
             group = groups.get(id)
             if group is None:
                 groups[id] = [(raw, message, day, number)]
             else:
                 group.append((raw, message, day, number))
-        moved: Counter[str | None] = Counter()
-        led: list[tuple[int, tuple[Effect, ...], Message | None]] = []
-        for id, group in groups.items():
-            home = homes.open(id, lane.states[id], group[0][3])
-            noted = 0
-            for at, (raw, message, day_then, number) in enumerate(group):
-                offset = raw.offset
-                if number != held:
-                    held, rules = number, rules_of(number)
-                if home.state.activation != number:
-                    home.note(group[noted:at])
-                    noted = at
-                    led.append((offset, homes.take_over(part, home, course, number, channel), None))
-                try:
-                    home.state, effects = step(
-                        home.state, message, rules=rules, day=day_then, channel=channel, offset=offset
-                    )
-                except LedgerError:
-                    raise
-                except Exception as error:  # noqa: BLE001 - set aside, whatever it is
-                    home.note(group[noted:at])
-                    noted = at + 1
-                    effects = self._without(lane, part, home, raw, message, day_then, channel, error)
-                if effects:
-                    led.append((offset, effects, message))
-            self._close(part, home, moved)
-        led.sort(key=_offset)  # what is sent to one partition is numbered by offset, and must not go back
-        for _, effects, cause in led:
-            if cause is None:
-                self._send(part, effects, None)
-            else:
-                self._send(part, effects, cause.received)
-        self._count_levels(lane, part, moved)
-        lane.marks.update(part.marks)
-        lane.day = part.day = day
-        part.tallies["records", self.name] += part.count
+        return groups, day
 
     def _tick(self, lane: Lane, part: Part, raw: Any, tick: Tick, day: int | None) -> int | None:
         if self.clock == "wall" and tick.received > raw.timestamp * 1000:
@@ -236,20 +250,22 @@ class HouseholdStage(Stage):
         part.wakes = True
         logger.info("%s-%d takes activation %d", lane.topic, lane.partition, message.number)
 
-    def _close(self, part: Part, home: Home, moved: Counter[str | None], *, heals: bool = False) -> None:
+    def _close(
+        self, part: Part, state: Household, was: Was, moved: Counter[str | None], *, heals: bool = False
+    ) -> None:
         """Write a household down, and count a change of its level; ``heals`` writes its next day anyway."""
-        state = home.state
+        rank, activation, next_day = was
         due: int | None
         if not state.residents and state.is_empty:
-            part.states[home.id] = due = None
+            part.states[state.id] = due = None
         else:
-            part.states[home.id] = household.encode(state)
+            part.states[state.id] = household.encode(state)
             due = state.due
         # Mostly it stays: the index is written in the commits that the states are, so it has that day.
-        if heals or due is None or due != home.due:
-            part.next_days[home.id] = due
-        if state.level != home.rank or state.activation != home.activation:
-            moved[self.homes.named(home.rank, home.activation)] -= 1
+        if heals or due is None or due != next_day:
+            part.next_days[state.id] = due
+        if state.level != rank or state.activation != activation:
+            moved[self.homes.named(rank, activation)] -= 1
             moved[self.homes.named(state.level, state.activation)] += 1
 
     @staticmethod
@@ -277,40 +293,6 @@ class HouseholdStage(Stage):
                 part.tallies["warnings", effect.type, effect.level or "none"] += 1
                 if received is not None:
                     part.received.append(received)
-
-    # -- when a step fails ---------------------------------------------------------------------------
-    def _without(
-        self,
-        lane: Lane,
-        part: Part,
-        home: Home,
-        raw: Any,
-        message: Message,
-        day: int,
-        channel: str,
-        error: Exception,
-    ) -> tuple[Effect, ...]:
-        """The program failed on a record: go on without it, from the state that the others had led to.
-
-        The day's ticks come first, as they would have. A fact is then set aside as a whole. A move is not,
-        or the person would be lost: it is applied, and only its evaluation is left out.
-        """
-        course = self.course(lane)
-        effects = self.homes.ticked(part, home, day, channel, course)
-        if not isinstance(message, Update | Release | Transfer):
-            fail(part, lane, raw, message.origin, error)
-            return effects
-        logger.error(
-            "%s-%d offset %d: a move was applied without an evaluation: %s, traceback %s",
-            lane.tp.topic, lane.tp.partition, raw.offset, type(error).__name__, traceback_digest(error),
-            extra=fields(lane.tp.topic, lane.tp.partition, raw.offset, message.origin),
-        )  # fmt: skip
-        part.tallies["unevaluated", self.name] += 1
-        more: list[Effect] = []
-        self.homes.apply(
-            home, (message, day, raw.offset, False, home.state.activation), channel, more, course
-        )
-        return effects + tuple(more)
 
     # -- the households that no record reaches -----------------------------------------------------
     def begin(self, engine: Engine, lane: Lane) -> None:
@@ -352,7 +334,7 @@ class HouseholdStage(Stage):
         day = lane.day
         course = self.course(lane)
         rules = self.book.rules(course.number)
-        channel = f"{HOUSEHOLD_FACTS}-{lane.tp.partition}"
+        channel = channel_of(lane)
         moved: Counter[str | None] = Counter()
         count = 0
         for id, before in list(part.states.items()):
@@ -360,7 +342,9 @@ class HouseholdStage(Stage):
                 part.next_days[id] = None
                 continue
             home = self.homes.open(id, before, course.number)
-            if home.state.activation != course.number:
+            state = home.state
+            was = state.level, state.activation, state.next_day
+            if state.activation != course.number:
                 effects = self.homes.take_over(part, home, course, course.number, channel)
                 self._send(part, effects, None)
             try:
@@ -368,7 +352,8 @@ class HouseholdStage(Stage):
             except Exception:  # noqa: BLE001 - tried again without an evaluation, and told there
                 effects = self.homes.ticked(part, home, day, channel, course)
             self._send(part, effects, rules.calendar.midnight_of(day))
-            self._close(part, home, moved, heals=True)  # or a wrong day on the index would be due for ever
+            # Or a wrong day on the index would be due for ever.
+            self._close(part, home.state, was, moved, heals=True)
             count += 1
         self._count_levels(lane, part, moved)
         part.day = day

@@ -148,14 +148,14 @@ class Lane:
     def remember(self, states: Mapping[str, bytes | None]) -> None:
         """Put states into the cache, as the youngest."""
         cache = self.states
-        size = 0
-        for key, state in states.items():
-            old = cache.pop(key, b"")
-            if old != b"":
-                size -= _ENTRY_BYTES + (len(old) if old is not None else 0)
-            cache[key] = state
-            size += _ENTRY_BYTES + (len(state) if state is not None else 0)
-        self.cached_bytes += size
+        entries = len(cache)
+        before = [cache.pop(key, None) for key in states]
+        cache.update(states)
+        self.cached_bytes += (
+            _ENTRY_BYTES * (len(cache) - entries)
+            + sum(map(len, filter(None, states.values())))
+            - sum(map(len, filter(None, before)))
+        )
 
     def forget(self, limit_bytes: int) -> None:
         """Let go of the oldest states until three quarters of the limit are left, once it is passed.

@@ -129,8 +129,7 @@ class Rounds:
         except Exception as error:  # noqa: BLE001 - judged there
             self._engine.failed(lane, error, start)
             return None
-        states = lane.states
-        missing = [key for key in keys if key not in states]
+        missing = list(set(keys).difference(lane.states))
         return _Begun(lane, piece, part, read, missing)
 
     async def _complete(self, begun: _Begun) -> bool:

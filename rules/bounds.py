@@ -6,7 +6,7 @@ A table holds for one period between two dates of the policy's parameters. A mea
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from fractions import Fraction
 from math import ceil, floor
 
@@ -17,7 +17,7 @@ from rules.policy import Points
 class Table:
     """The bounds of one indicator on one day, ready for look-up."""
 
-    __slots__ = ("_are_whole", "_at_least", "_bounds", "_flat", "_points", "_thresholds")
+    __slots__ = ("_are_whole", "_at_least", "_bounds", "_flat", "_given", "_points", "_starts")
 
     def __init__(self, points: Points, parameters: dict[str, Fraction], scale: int) -> None:
         """``scale``: stored units in one unit of the policy (100 for money)."""
@@ -30,19 +30,17 @@ class Table:
         self._bounds = [(bound.numerator, bound.denominator) for bound, _ in bounds]
         self._points = [given for _, given in bounds]
         self._are_whole = all(bound.denominator == 1 for bound, _ in bounds)
-        # A whole measure passes a bound where it passes the next whole number.
-        rounded = ceil if self._at_least else floor
-        self._thresholds = [rounded(bound) for bound, _ in bounds]
+        # The whole measures at which other points begin, ascending, and what is given before and from each.
+        if points.flat is not None:
+            self._starts, self._given = [], [points.flat]
+        elif points.at_least:
+            self._starts, self._given = [ceil(bound) for bound, _ in bounds], [0, *self._points]
+        else:
+            self._starts, self._given = [floor(bound) + 1 for bound, _ in bounds], [*self._points, 0]
 
     def whole(self, measure: int) -> int:
         """Points for a whole measure."""
-        if self._flat is not None:
-            return self._flat
-        if self._at_least:
-            at = bisect_right(self._thresholds, measure) - 1
-            return self._points[at] if at >= 0 else 0
-        at = bisect_left(self._thresholds, measure)
-        return self._points[at] if at < len(self._points) else 0
+        return self._given[bisect_right(self._starts, measure)]
 
     def fraction(self, number: int, divisor: int) -> int:
         """Points for ``number / divisor``; the divisor is above 0."""
@@ -64,19 +62,12 @@ class Table:
 
     def infinite(self) -> int:
         """Points for a measure greater than every bound."""
-        if self._flat is not None:
-            return self._flat
-        return self._points[-1] if self._at_least and self._points else 0
+        return self._given[-1]
 
     def steps_to_change(self, measure: int) -> int:
         """How much a whole measure must grow until its points can change; NEVER where they cannot."""
-        if self._flat is not None:
-            return NEVER
-        if self._at_least:
-            at = bisect_right(self._thresholds, measure)
-            return self._thresholds[at] - measure if at < len(self._thresholds) else NEVER
-        at = bisect_left(self._thresholds, measure)
-        return self._thresholds[at] + 1 - measure if at < len(self._thresholds) else NEVER
+        at = bisect_right(self._starts, measure)
+        return self._starts[at] - measure if at < len(self._starts) else NEVER
 
     def is_settled(self, number: int, divisor: int) -> bool:
         """Whether a growing measure has passed the last bound, so that its points stay."""

@@ -18,6 +18,9 @@ _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 _FIRST_US: Final = (datetime(1, 1, 3, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 _LAST_US: Final = (datetime(9999, 12, 29, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
+#: Instants are looked up by stretches of 2**36 us, some 19 hours, each of which at most one midnight is in.
+_STRETCH_BITS: Final = 36
+
 #: A day that never comes.
 NEVER: Final = 2**31
 
@@ -58,23 +61,27 @@ class Calendar:
     def __init__(self, timezone: str) -> None:
         self.timezone = timezone
         self._zone = ZoneInfo(timezone)
-        # UTC day -> the zone's offset in microseconds, where it is the same all through that day.
-        self._steady: dict[int, int | None] = {}
+        # Stretch -> the day that it begins on and the instant at which the next one begins, where the zone's
+        # offset is the same all through it; otherwise None.
+        self._stretches: dict[int, tuple[int, int] | None] = {}
         self._midnights: dict[int, int | None] = {}
 
     def day_of(self, instant_us: int) -> int:
         """The date of an instant."""
-        utc_day = instant_us // DAY_US
         try:
-            offset = self._steady[utc_day]
+            stretch = self._stretches[instant_us >> _STRETCH_BITS]
         except KeyError:
-            first, last = self._offset(utc_day * DAY_US), self._offset(utc_day * DAY_US + DAY_US - 1)
-            if len(self._steady) > 100_000:
-                self._steady.clear()
-            offset = self._steady[utc_day] = first if first == last else None
-        if offset is None:
-            offset = self._offset(instant_us)
-        return (instant_us + offset) // DAY_US
+            stretch = self._stretch(instant_us >> _STRETCH_BITS)
+        if stretch is None:
+            return (instant_us + self._offset(instant_us)) // DAY_US
+        day, midnight = stretch
+        return day if instant_us < midnight else day + 1
+
+    def end_of(self, day: int) -> int:
+        """The first instant of the next date that there is; before it nothing is later than ``day``."""
+        while (midnight := self.midnight_of(day + 1)) is None:  # the zone leaves that date out
+            day += 1
+        return midnight
 
     def midnight_of(self, day: int) -> int | None:
         """The first instant of a date, or None where the zone leaves the date out."""
@@ -85,6 +92,15 @@ class Calendar:
                 self._midnights.clear()
             first = self._midnights[day] = self._first_instant(day)
             return first
+
+    def _stretch(self, number: int) -> tuple[int, int] | None:
+        begin = number << _STRETCH_BITS
+        offset, last = self._offset(begin), self._offset(begin + (1 << _STRETCH_BITS) - 1)
+        day = (begin + offset) // DAY_US
+        if len(self._stretches) > 100_000:
+            self._stretches.clear()
+        stretch = self._stretches[number] = (day, (day + 1) * DAY_US - offset) if offset == last else None
+        return stretch
 
     def _offset(self, instant_us: int) -> int:
         inside = min(max(instant_us, _FIRST_US), _LAST_US)

@@ -10,7 +10,15 @@ from rules.bounds import Table
 from rules.calendar import NEVER, Calendar
 from rules.conditions import indicators_in, members_source, names_in
 from rules.expression import Expression
-from rules.indicators import Condition, HouseholdIndicator, MemberMeasure, MembersIndicator, PersonIndicator
+from rules.indicators import (
+    Condition,
+    HouseholdIndicator,
+    MemberMeasure,
+    MembersIndicator,
+    PersonIndicator,
+    SumIndicator,
+    household_indicator,
+)
 from rules.measure import CompiledMeasure, More, compile_measure
 from rules.policy import Indicator, Measure, Policy
 from streams.catalog import Catalog
@@ -30,8 +38,9 @@ Numbered = tuple[tuple[int, PersonIndicator], ...]
 Shared = tuple[tuple[int, HouseholdIndicator], ...]
 Concerned = tuple[tuple[MemberMeasure, ...], Numbered, Shared]
 """What a type can change: measures of members, and person and household indicators with their indices."""
-Adding = tuple[tuple[tuple[int, More, MemberMeasure], ...], Shared]
-"""What one more fact of a type changes: measures of its person (number, how, which), and the household's."""
+Adding = tuple[tuple[tuple[int, More, MemberMeasure], ...], Shared, bool]
+"""What one more fact of a type changes: measures of its person (number, how, which) and household indicators;
+whether all of these are sums."""
 
 
 class Rules:
@@ -120,7 +129,7 @@ class Rules:
                 self.person_by_type[type] = (*self.person_by_type.get(type, ()), (indicator.index, alone))
             return
         whole = compile_measure(indicator.percent_of, catalog) if indicator.percent_of else None
-        shared = self.household[indicator.index] = HouseholdIndicator(
+        shared = self.household[indicator.index] = household_indicator(
             indicator, measure, whole, self._each(measure), self._each(whole)
         )
         for each in (shared.each, shared.each_of_percent):
@@ -153,7 +162,8 @@ class Rules:
             if more is None:
                 return None
             measures.append((each.number, more, each))
-        return tuple(measures), self.household_by_type.get(type, ())
+        shared = self.household_by_type.get(type, ())
+        return tuple(measures), shared, all(isinstance(one, SumIndicator) for _, one in shared)
 
     def period_at(self, day: int) -> Period:
         """Tables for the parameters' values of a day."""

@@ -18,9 +18,8 @@ from typing import Any, Final
 import orjson
 
 from rules.calendar import Calendar
-from rules.household import PROVISIONAL
 from rules.known import Known
-from rules.state import DEAD, decode_known
+from rules.state import DEAD, PROVISIONAL, decode_known
 from streams.catalog import JOINED, LEFT, RETRACTED, Catalog
 from streams.events import Event, Value
 from streams.records import About, Activate, Cause, Fact, Member, Message, Release, Tick, Transfer, Update

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rules.ages import age
@@ -75,7 +75,6 @@ class HouseholdIndicator:
     Attributes:
         each, each_of_percent: the members' part of ``measure`` and ``percent_of``, where they have one.
         is_plain: neither the number of days nor fading has a part in it.
-        is_sum: a plain one that adds up what is measured of each member, and so does ``percent_of``.
     """
 
     of: Indicator
@@ -84,16 +83,12 @@ class HouseholdIndicator:
     each: MemberMeasure | None
     each_of_percent: MemberMeasure | None
     is_plain: bool = field(init=False)
-    is_sum: bool = field(init=False)
 
     def __post_init__(self) -> None:
         grows = self.measure.grows_daily or (self.percent_of is not None and self.percent_of.grows_daily)
-        is_plain = not grows and self.of.fades is None
-        sums = all(m is None or m.of.across == "sum" for m in (self.measure, self.percent_of))
-        object.__setattr__(self, "is_plain", is_plain)
-        object.__setattr__(self, "is_sum", is_plain and sums)
+        object.__setattr__(self, "is_plain", not grows and self.of.fades is None)
 
-    def measured(self, own: Facts, members: Sequence[Resident], today: int) -> tuple[Ratio | None, int]:
+    def measured(self, own: Facts, members: Collection[Resident], today: int) -> tuple[Ratio | None, int]:
         """(measure or None, next day on which time alone can change it, growing by the day apart)."""
         found, soon = _combined(self.measure, self.each, own, members, today)
         if self.percent_of is None:
@@ -109,10 +104,8 @@ class HouseholdIndicator:
             number, divisor = -number, -divisor
         return (number, divisor, found[2]), soon
 
-    def points(self, own: Facts, members: Sequence[Resident], today: int, table: Table) -> tuple[int, int]:
+    def points(self, own: Facts, members: Collection[Resident], today: int, table: Table) -> tuple[int, int]:
         """(points, next day on which time alone can change them)."""
-        if self.is_sum:  # mostly
-            return self._points_of_sum(members, today, table)
         if self.percent_of is None:
             found, soon = _combined(self.measure, self.each, own, members, today)
             if found is not None and found[1] == 1 and self.is_plain:
@@ -144,7 +137,16 @@ class HouseholdIndicator:
             soon = min(soon, next_fade)
         return given, soon
 
-    def _points_of_sum(self, members: Sequence[Resident], today: int, table: Table) -> tuple[int, int]:
+
+@dataclass(frozen=True, slots=True)
+class SumIndicator(HouseholdIndicator):
+    """A plain one that adds up what is measured of each member, and so does ``percent_of``: nearly every one.
+
+    The dead, of whom nothing is measured, may be among the members that it is given.
+    """
+
+    def points(self, own: Facts, members: Collection[Resident], today: int, table: Table) -> tuple[int, int]:
+        """See :meth:`HouseholdIndicator.points`."""
         assert self.each is not None
         total, soon = _summed(self.each, members, today)
         if self.each_of_percent is None:
@@ -159,6 +161,20 @@ class HouseholdIndicator:
         if divisor < 0:
             number, divisor = -number, -divisor
         return (table.fraction(number, divisor) if divisor else table.infinite()), soon
+
+
+def household_indicator(
+    indicator: Indicator,
+    measure: CompiledMeasure,
+    percent_of: CompiledMeasure | None,
+    each: MemberMeasure | None,
+    each_of_percent: MemberMeasure | None,
+) -> HouseholdIndicator:
+    """An indicator of the form that it may have; arguments as of :class:`HouseholdIndicator`."""
+    made = HouseholdIndicator(indicator, measure, percent_of, each, each_of_percent)
+    if made.is_plain and all(one is None or one.of.across == "sum" for one in (measure, percent_of)):
+        return SumIndicator(indicator, measure, percent_of, each, each_of_percent)
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +213,7 @@ def _combined(
     measure: CompiledMeasure,
     each: MemberMeasure | None,
     own: Facts,
-    members: Sequence[Resident],
+    members: Collection[Resident],
     today: int,
 ) -> tuple[Ratio | None, int]:
     if each is None:
@@ -232,23 +248,22 @@ def _combined(
     return (total, len(members) if across == "per_member" else 1, newest), soon
 
 
-def _summed(each: MemberMeasure, members: Sequence[Resident], today: int) -> tuple[int | None, int]:
+def _summed(each: MemberMeasure, members: Collection[Resident], today: int) -> tuple[int | None, int]:
     """As :func:`_combined` with ``across: sum``, where the day of the newest fact has no part."""
     slot = each.number
     total: int | None = None
     soon = NEVER
     for member in members:
         measured = member.measures.get(slot)
-        if measured is None:
-            continue
-        if measured[2] <= today:
-            each.take(member, today)
-            measured = member.measures[slot]
-        value, _, next_day = measured
-        if next_day < soon:
-            soon = next_day
-        if value is not None:
-            total = value if total is None else total + value
+        if measured is not None:
+            value, _, next_day = measured
+            if next_day <= today:
+                each.take(member, today)
+                value, _, next_day = member.measures[slot]
+            if next_day < soon:
+                soon = next_day
+            if value is not None:
+                total = value if total is None else total + value
     return total, soon
 
 

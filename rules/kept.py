@@ -40,14 +40,15 @@ def append(kept: bytes, event: Event, day: int) -> bytes | None:
         event: a fact that supersedes none; on ``day``, in the policy's zone, since 1970-01-01.
     """
     id = event.id
-    if id.encode() in kept:  # perhaps a repeat, or corrected before it came
+    if kept.rfind(id.encode()) >= 0:  # perhaps a repeat, or corrected before it came
         return None
     pieces = _pieces(kept)
-    facts = pieces.facts.get(event.type)
+    type = event.type
+    facts = pieces.facts.get(type)
     time = event.time
     fact = (time, event.source, id, day, event.data)
     if facts is None:
-        pieces.facts[event.type] = [fact]  # type: ignore[list-item]
+        pieces.facts[type] = [fact]  # type: ignore[list-item]
     elif _begin(facts[-1]).time < time:
         facts.append(fact)  # type: ignore[arg-type]
     else:

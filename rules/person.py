@@ -10,8 +10,7 @@ from typing import Final
 
 import msgspec
 
-from rules.household import PROVISIONAL
-from rules.state import DEAD
+from rules.state import DEAD, PROVISIONAL
 from rules.state_format import unreadable
 from streams.catalog import JOINED, LEFT
 from streams.events import Event

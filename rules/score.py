@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,42 +50,12 @@ def regroup(home: Household, rules: Rules, today: int, arrived: Iterable[Residen
     members = home.members
     has_changed = False
     for resident in arrived:
-        has_changed |= _recompute_resident(resident, rules, period, today)
+        has_changed |= recompute_resident(resident, rules, period, today)
         if resident.known:
             home.fall_day = min(home.fall_day, resident.known.oldest_day() + rules.keep_days)
-    has_changed |= _recompute_shared(home, members, rules, period, today)
-    has_changed |= _recount(home, members, rules.members, rules, period, today)
-    _set_next_day(home)
-    return has_changed
-
-
-def let_pass(home: Household, rules: Rules, today: int) -> bool:
-    """Compute anew what a midnight can change where nothing falls out; return whether points changed."""
-    period = rules.period_at(today)
-    members = home.members
-    has_changed = False
-    recount: Iterable[int] = ()
-    measured: set[int] = set()
-    for resident in home.residents.values():
-        if resident.next_day <= today:
-            before, measures = resident.points, resident.measures
-            is_other = _recompute_resident(resident, rules, period, today)
-            if resident.measures != measures:
-                measured.update(_told_apart(measures, resident.measures))
-            if is_other:
-                has_changed = True
-                recount = {*recount, *_told_by(before, resident.points, rules)}
-            recount = {*recount, *rules.aging}
-    if home.shared_day <= today:
-        # The next date of a parameter is one reason for that day.
-        if rules.period_at(home.shared_day - 1) is not period:
-            recount = rules.members
-            has_changed |= _recompute_shared(home, members, rules, period, today)
-        else:
-            has_changed |= _let_shared_pass(home, members, measured, rules, period, today)
-    if recount:
-        has_changed |= _recount(home, members, sorted(recount), rules, period, today)
-    _set_next_day(home)
+    has_changed |= recompute_shared(home, members, rules, period, today)
+    has_changed |= recount(home, members, rules.members, rules, period, today)
+    set_next_day(home)
     return has_changed
 
 
@@ -112,7 +82,7 @@ def refresh(
     period = rules.period_at(today)
     tables = period.tables
     has_changed = False
-    recount: dict[int, None] = {}
+    stale: dict[int, None] = {}
     members: list[Resident] | None = None
     for type in types:
         eaches, person, household = rules.by_type.get(type, _NOBODY)
@@ -138,15 +108,15 @@ def refresh(
                         resident.next_day = change
                     if given != points.get(index, 0):
                         has_changed = True
-                        _put(points, index, given)
+                        put(points, index, given)
                         if speaking := rules.members_by_indicator.get(index):
-                            recount.update(dict.fromkeys(speaking))
+                            stale.update(dict.fromkeys(speaking))
         if household:
             if members is None:
                 members = home.members
             has_changed |= _refresh_shared(home, members, household, tables, today)
-    if recount:
-        _recount(home, home.members, recount, rules, period, today)
+    if stale:
+        recount(home, home.members, stale, rules, period, today)
     if resident is not None and resident.next_day < home.next_day:
         home.next_day = resident.next_day
     if home.shared_day < home.next_day:
@@ -172,7 +142,7 @@ def add_fact(
         Whether any points changed.
     """
     period = rules.period_at(today)
-    more_of, shared = adding
+    more_of, shared, are_sums = adding
     if more_of:
         measures = resident.measures
         for number, more, each in more_of:
@@ -187,14 +157,15 @@ def add_fact(
         home.next_day = resident.next_day
     if not shared:
         return False
-    has_changed = _refresh_shared(home, home.members, shared, period.tables, today)
+    members = home.residents.values() if are_sums else home.members
+    has_changed = _refresh_shared(home, members, shared, period.tables, today)
     if home.shared_day < home.next_day:
         home.next_day = home.shared_day
     return has_changed
 
 
 def _refresh_shared(
-    home: Household, members: list[Resident], shared: Shared, tables: tuple[Table, ...], today: int
+    home: Household, members: Collection[Resident], shared: Shared, tables: tuple[Table, ...], today: int
 ) -> bool:
     """Points of household indicators anew; their next day can only come nearer."""
     has_changed = False
@@ -206,11 +177,11 @@ def _refresh_shared(
             home.shared_day = change
         if given != points.get(index, 0):
             has_changed = True
-            _put(points, index, given)
+            put(points, index, given)
     return has_changed
 
 
-def _recompute_resident(resident: Resident, rules: Rules, period: Period, today: int) -> bool:
+def recompute_resident(resident: Resident, rules: Rules, period: Period, today: int) -> bool:
     """Compute the points of one resident; those of the dead are none."""
     before = resident.points
     points: dict[int, int] = {}
@@ -237,7 +208,7 @@ def _recompute_resident(resident: Resident, rules: Rules, period: Period, today:
     return points != before
 
 
-def _recompute_shared(
+def recompute_shared(
     home: Household, members: list[Resident], rules: Rules, period: Period, today: int
 ) -> bool:
     """Compute the measures of the household tier; where no type of one is present it has none."""
@@ -265,53 +236,7 @@ def _recompute_shared(
     return before != after
 
 
-def _let_shared_pass(
-    home: Household, members: list[Resident], moved: set[int], rules: Rules, period: Period, today: int
-) -> bool:
-    """What :func:`_recompute_shared` does at a midnight: nobody comes or goes, and no parameter changes.
-
-    Nineteen of twenty such midnights change no points: a fact falls out of one measure, and the others of the
-    members stand. What is measured over the household's own facts keeps no next day, and is looked at.
-
-    Args:
-        moved: numbers of the members' measures that differ from those at hand when points were last computed.
-    """
-    soon = period.until if members else NEVER
-    stale = {index for number in moved for index in rules.household_by_each[number]}
-    for member in members:
-        measures = member.measures
-        for number, measured in measures.items():
-            next_day = measured[2]
-            if next_day <= today:
-                rules.eaches[number].take(member, today)
-                next_day = measures[number][2]
-                stale.update(rules.household_by_each[number])
-            elif rules.restless:
-                stale.update(rules.restless.intersection(rules.household_by_each[number]))
-            if next_day < soon:
-                soon = next_day
-    own = home.own.facts
-    if members:
-        for type in own:
-            for index, _ in rules.household_by_type.get(type, ()):
-                stale.add(index)
-    household = rules.household
-    before = {index: given for index, given in home.points.items() if index in household}
-    after = before.copy()
-    for index in stale:
-        given, change = household[index].points(own, members, today, period.tables[index])
-        _put(after, index, given)
-        if change < soon:
-            soon = change
-    points = {index: given for index, given in home.points.items() if index not in household}
-    for index in sorted(after):
-        points[index] = after[index]
-    home.points = points
-    home.shared_day = soon
-    return before != after
-
-
-def _recount(
+def recount(
     home: Household,
     members: list[Resident],
     indices: Iterable[int],
@@ -326,23 +251,11 @@ def _recount(
         given = period.tables[index].whole(rules.members[index].measured(people)) if people else 0
         if given != home.points.get(index, 0):
             has_changed = True
-            _put(home.points, index, given)
+            put(home.points, index, given)
     return has_changed
 
 
-def _told_apart(before: dict[int, Measured], after: dict[int, Measured]) -> Iterable[int]:
-    """The numbers of measures that differ."""
-    return (number for number in before | after if before.get(number) != after.get(number))
-
-
-def _told_by(before: dict[int, int], after: dict[int, int], rules: Rules) -> Iterable[int]:
-    """The conditions on members that speak of points that changed."""
-    for index, speaking in rules.members_by_indicator.items():
-        if before.get(index, 0) != after.get(index, 0):
-            yield from speaking
-
-
-def _set_next_day(home: Household) -> None:
+def set_next_day(home: Household) -> None:
     soon = min(home.shared_day, home.fall_day)
     for resident in home.residents.values():
         if resident.next_day < soon:
@@ -350,7 +263,7 @@ def _set_next_day(home: Household) -> None:
     home.next_day = soon
 
 
-def _put(points: dict[int, int], index: int, given: int) -> None:
+def put(points: dict[int, int], index: int, given: int) -> None:
     if given:
         points[index] = given
     else:

@@ -8,7 +8,7 @@ bytes.
 from __future__ import annotations
 
 from copy import copy
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -20,6 +20,9 @@ from streams.records import Member, Release, Transfer, Update
 
 DEAD = "dead"
 """The role of a person whose membership is a death: it stays at ``~<person>``, where nothing counts."""
+
+PROVISIONAL: Final = "~"
+"""Begins the id of the household of a person whom no registry has placed: ``~<person>``."""
 
 _pack = msgspec.msgpack.Encoder().encode
 decode_known = msgspec.msgpack.Decoder(Known).decode
@@ -94,7 +97,7 @@ class Resident(msgspec.Struct, array_like=True, gc=False):
             return True
         # Wherever a kept event is written down, its source and its id stand side by side. Mostly not even the
         # id is there, and that is found out in half the time.
-        return id.encode() in kept and _pack(source) + _pack(id) in kept
+        return kept.rfind(id.encode()) >= 0 and _pack(source) + _pack(id) in kept
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Resident):
@@ -184,11 +187,9 @@ def encode(household: Household) -> bytes:
     """A household as bytes."""
     for resident in household.residents.values():
         # Bytes in bytes: who is not concerned by the next record is passed over in one step.
-        kept: Any = resident.kept
-        if type(kept) is Known:
-            resident.kept = _pack(kept)
-        elif type(kept) is _Read:
-            resident.kept = kept.raw
+        if type(resident.kept) is not bytes:
+            kept: Any = resident.kept
+            resident.kept = kept.raw if type(kept) is _Read else _pack(kept)
     return _pack(household)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from agents.ledger.errors import FencedError
 from agents.ledger.packing import pack
@@ -83,13 +84,9 @@ def refusal(claim: Claim, step: Step) -> Exception | None:
 
 def arguments(claim: Claim, step: Step) -> list[Argument]:
     """What the script of a commit is given beside its keys."""
-    held: list[Argument] = []
-    gone: list[Argument] = []
-    for key, state in step.states.items():
-        if state is None:
-            gone.append(key)
-        else:
-            held += (key, pack(state))
+    gone: list[Argument] = [key for key, state in step.states.items() if state is None]
+    packed = [(key, pack(state)) for key, state in step.states.items() if state is not None]
+    held: list[Argument] = list(chain.from_iterable(packed))
     flat: list[Argument] = []
     for channel, (offset, number) in step.marks.items():
         flat += (channel, b"%d %d" % (offset, number))

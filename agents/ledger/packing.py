@@ -29,11 +29,10 @@ LEAST_BYTES: Final = 96
 
 def pack(state: bytes) -> bytes:
     """A state as it is stored; itself where that is no longer."""
-    is_like_packed = state[:1] == MARK
-    if len(state) < LEAST_BYTES and not is_like_packed:
+    if len(state) < LEAST_BYTES and not state.startswith(MARK):
         return state
     packed: bytes = MARK + _compress(state)
-    return packed if len(packed) < len(state) or is_like_packed else state
+    return packed if len(packed) < len(state) or state.startswith(MARK) else state
 
 
 def unpack(stored: bytes) -> bytes:

@@ -190,12 +190,12 @@ def failing(monkeypatch: pytest.MonkeyPatch, is_bad: Any, error: type[Exception]
     """Let the core fail on some records, after it has spoilt the state."""
     step = household.step
 
-    def broken(state: Any, message: Message, **options: Any) -> Any:
+    def broken(state: Any, message: Message, *rest: Any, **options: Any) -> Any:
         if is_bad(message) and options.get("scoring", True):
             state.residents.clear()
             state.score = -1
             raise error("about somebody")
-        return step(state, message, **options)
+        return step(state, message, *rest, **options)
 
     monkeypatch.setattr(agents.household.household, "step", broken)
 

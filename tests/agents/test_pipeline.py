@@ -139,10 +139,10 @@ async def test_an_internal_error_gives_back_the_departments_record(
     step = household.step
     is_fixed = False
 
-    def broken(state: Any, message: Any, **options: Any) -> Any:
+    def broken(state: Any, message: Any, *rest: Any, **options: Any) -> Any:
         if not is_fixed and getattr(message, "event", None) is not None and message.event.id == "e2":
             raise ZeroDivisionError
-        return step(state, message, **options)
+        return step(state, message, *rest, **options)
 
     monkeypatch.setattr(agents.household.household, "step", broken)
     await pipeline.start()

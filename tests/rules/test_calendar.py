@@ -46,6 +46,23 @@ def test_a_date_that_the_zone_leaves_out_has_no_midnight() -> None:
     assert Calendar("Pacific/Apia").midnight_of(day_from_text("2011-12-30")) is None
 
 
+@pytest.mark.parametrize(
+    ("zone", "date"),
+    [
+        ("Asia/Shanghai", "2024-02-29"),
+        ("America/Sao_Paulo", "2008-10-18"),
+        ("America/St_Johns", "2010-11-06"),
+        ("Pacific/Apia", "2011-12-29"),  # the next date is the one after the next
+        ("Pacific/Apia", "2011-12-30"),
+    ],
+)
+def test_a_day_ends_where_a_later_one_begins(zone: str, date: str) -> None:
+    calendar, day = Calendar(zone), day_from_text(date)
+    end = calendar.end_of(day)
+    assert calendar.day_of(end) > day
+    assert all(calendar.day_of(end - minutes * 60_000_000 - 1) <= day for minutes in range(3_000))
+
+
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/St_Johns", "America/Sao_Paulo"])
 def test_a_fact_has_the_date_of_its_time(zone: str) -> None:
     calendar = Calendar(zone)

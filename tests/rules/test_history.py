@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rules.backtest import Backtest
 from rules.history import History, Logged
-from rules.household import PROVISIONAL
+from rules.state import PROVISIONAL
 from streams.events import Event
 from streams.records import Message, Tick
 from tests.rules.test_moves import CATALOG, HOUSEHOLDS, PERSONS, RULES, TODAY, Pipeline, histories
