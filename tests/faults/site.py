@@ -85,8 +85,10 @@ class Site:
         bootstrap: str | None = None,
         prefix: str | None = None,
         clock: str = "log",
+        leaves_topics: bool = True,
     ) -> None:
         self.folder = folder
+        self.leaves_topics = leaves_topics and prefix != ""  # the next one wants the same names
         self.clock = clock
         self.rig = Rig(stack)
         if prefix is not None:
@@ -309,7 +311,7 @@ class Site:
         if self._flow is not None:
             await self._flow.close()
         await self.rig.close()
-        if not self.rig.prefix and self.rig.partitions:  # the next one wants the same names
+        if not self.leaves_topics and self.rig.partitions:
             with kafka_clients.admin(Connection(self.bootstrap)) as admin:
                 admin.delete_topics(list(self.rig.partitions))
 
