@@ -64,6 +64,9 @@ class Connection:
         why = one_line(error)
         if isinstance(error, (kafka.errors.AuthorizationError, kafka.errors.SaslAuthenticationFailedError)):
             return TransportError(f"Kafka at {self.bootstrap} refuses this login: {why}")
+        if isinstance(error, kafka.errors.BrokerResponseError):  # it does answer: that it cannot do this
+            about = f"{error.message} ({error.description.rstrip('.')})"
+            return TransportError(f"Kafka at {self.bootstrap} does not do this: {about}")
         if isinstance(error, _WITHOUT_A_CAUSE) and (cause := why_not(self.bootstrap, self.options)):
             return BrokerUnavailableError(
                 f"Kafka at {self.bootstrap} cannot be used: {cause} (see the HEARTHWATCH_KAFKA_* settings)"

@@ -313,7 +313,7 @@ class Site:
         await self.rig.close()
         if not self.leaves_topics and self.rig.partitions:
             with kafka_clients.admin(Connection(self.bootstrap)) as admin:
-                admin.delete_topics(list(self.rig.partitions))
+                admin.delete_topics([self.rig.prefix + name for name in self.rig.partitions])
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from streams import topics
+from streams import kafka_clients, topics
 from streams.catalog import Catalog
 from streams.errors import BrokerUnavailableError, TransportError
 from streams.kafka_clients import Connection
@@ -134,3 +134,11 @@ def test_a_broker_that_is_not_there_is_one_clear_line(catalog: Catalog) -> None:
         topics.describe(nowhere, topics.planned(catalog, clock="wall"))
     assert "no Kafka broker answers at 127.0.0.1:1" in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_what_a_broker_refuses_is_not_told_as_a_broker_that_is_away(broker: Broker) -> None:
+    with pytest.raises(TransportError) as told, kafka_clients.admin(broker.connection) as admin:
+        admin.delete_topics(["nobody.has.this"])
+    assert not isinstance(told.value, BrokerUnavailableError)
+    assert "does not do this: UNKNOWN_TOPIC_OR_PARTITION (" in str(told.value)
+    assert len(str(told.value)) < 200
