@@ -20,7 +20,7 @@ from streams.catalog import SUBJECT_ID
 
 Refusal = tuple[Reason, str]
 
-_CASE: Final = re.compile(f"(~?{SUBJECT_ID})-[1-9][0-9]{{0,17}}")
+CASE_ID: Final = re.compile(f"(~?{SUBJECT_ID})-[1-9][0-9]{{0,17}}")
 
 
 def take(work: Work, command: Command) -> None:
@@ -166,7 +166,7 @@ def _refusal_of_close(work: Work, case: Case, data: commands.Close, actor: comma
         return None
     if data.duplicate_of == case.id:
         return "bad-data", "$.data.duplicate_of: expected another case than this one"
-    other = _CASE.fullmatch(data.duplicate_of)
+    other = CASE_ID.fullmatch(data.duplicate_of)
     if other is None:
         return "bad-data", "$.data.duplicate_of: expected the id of a case, `<household>-<n>`"
     home = work.home

@@ -17,7 +17,7 @@ from hearthwatch.api.asked import case_cursor, known_level
 from hearthwatch.api.parameters import CaseId, Cursor, IdempotencyKey, Limit, OfLevel, OfState, Within
 from hearthwatch.api.problems import RefusedError, answers, not_found
 from hearthwatch.api.services import Behind, Services
-from hearthwatch.desk import CaseView, Counted, Page, Suggestion, is_in
+from hearthwatch.desk import UNKNOWN, CaseView, Counted, Page, Suggestion, is_in, other_case
 from streams.audit import Kind
 from streams.errors import PublishTimeoutError
 from streams.timestamps import format_timestamp
@@ -135,8 +135,8 @@ async def counts(request: Caller, services: Behind) -> Counts:
     operation_id="case",
 )
 async def show_case(request: Caller, services: Behind, case_id: CaseId) -> CaseView:
-    """One case: its deadlines, visits, measures and commitment; the open one, or the one closed last."""
-    found = await _theirs(request, services, case_id, "case")
+    """One case: its deadlines, visits, measures and commitment; of one closed long ago as they were then."""
+    found = await _theirs(request, services, case_id, "case", earlier=True)
     await services.record(request, "read", "case", case=found.id, households=[found.household], rows=1)
     return found
 
@@ -235,6 +235,16 @@ async def command(
             request=idempotency_key,
         )
 
+    other = other_case(sent)
+    if other is not None:
+        is_there = await services.desk.has_case(other, request.user.communities)
+        household = other.rpartition("-")[0]
+        await services.record(
+            request, "read", "case", "ok" if is_there else "not-found", case=other, households=[household]
+        )
+        if not is_there:
+            await note("bad-data")
+            raise RefusedError("bad-data", f"$.data.duplicate_of: {UNKNOWN}")
     await note("sent")
     try:
         answer = await services.desk.send(sent, timeout=ANSWER_SECONDS)
@@ -267,13 +277,17 @@ async def _theirs(
     *,
     kind: Kind = "read",
     request: str | None = None,
+    earlier: bool = False,
 ) -> CaseView:
     """A case, if it is the caller's; what is asked for in vain is on record too.
+
+    Args:
+        earlier: also one that was closed before the one closed last.
 
     Raises:
         RefusedError: there is none, or it is somebody else's.
     """
-    found = await services.desk.case(id)
+    found = await services.desk.case(id, earlier=earlier)
     if found is None or not is_in(found.community, caller.user.communities):
         await services.record(caller, kind, what, "not-found", case=id, request=request)
         raise not_found("case")
@@ -288,7 +302,7 @@ async def _events(
     read: Callable[..., Awaitable[list[dict[str, Any]]]],
 ) -> list[dict[str, Any]]:
     """Events of a case, by one of the desk's readers; on record, as :func:`_theirs` has it."""
-    found = await _theirs(caller, services, id, what)
+    found = await _theirs(caller, services, id, what, earlier=True)
     events = await read(found.household, case=found)
     await services.record(caller, "read", what, case=found.id, households=[found.household], rows=len(events))
     return events

@@ -54,6 +54,7 @@ def print_case(
     page.why(found, events)
     page.history(events)
     page.alerts(alerts)
+    page.beside(found)
     console.print(Text(page.words["facts"].format(household=found.household), style="dim"), soft_wrap=True)
 
 
@@ -189,6 +190,17 @@ class _Page:
             ]
             rows.append(tuple(Text(printable(cell)) for cell in (*cells, *ways)))
         self.table("alerts", rows)
+
+    def beside(self, found: CaseView) -> None:
+        """The household's cases before and after this one."""
+        parts = [
+            self.words[name].format(case=id)
+            for name, id in (("before", found.before), ("after", found.after))
+            if id is not None
+        ]
+        if parts:
+            self.console.print()
+            self.console.print(Text(printable(self.listed(parts)), style="dim"), soft_wrap=True)
 
     # -- parts ---------------------------------------------------------------------------------------
     def table(self, heading: str, rows: Sequence[tuple[Text, ...]], **values: object) -> None:

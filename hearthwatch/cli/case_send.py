@@ -22,8 +22,8 @@ from hearthwatch.cli.case_options import Acting
 from hearthwatch.cli.case_show import leave_unknown
 from hearthwatch.cli.case_words import left_text, word
 from hearthwatch.cli.moments import instant_of, local_text
-from hearthwatch.cli.on_record import entry
-from hearthwatch.desk import Answer, CaseView, Desk
+from hearthwatch.cli.on_record import entry, put_on_record
+from hearthwatch.desk import UNKNOWN, Answer, CaseView, Desk, other_case
 from hearthwatch.running import in_force
 from hearthwatch.screen import printable
 from hearthwatch.settings import Settings, load_settings
@@ -170,6 +170,7 @@ async def _sent(settings: Settings, draft: Command, seen: int | None) -> tuple[A
         command = msgspec.structs.replace(
             draft, household=found.household, seen_version=found.version if seen is None else seen
         )
+        await _check_other(settings, desk, command)
         query = {"command": command.command, "as": command.actor.id, "role": command.actor.role}
         async with AuditWriter(settings, "cli") as writer:
 
@@ -190,6 +191,23 @@ async def _sent(settings: Settings, draft: Command, seen: int | None) -> tuple[A
             answered = _answered(command, answer)
             await note(answered.reason or ("repeated" if answered.is_repeated else "done"))
         return answered, await desk.case(command.case) if answered.is_done else None
+
+
+async def _check_other(settings: Settings, desk: Desk, command: Command) -> None:
+    """Look whether the other household's case is there that this one is said to be the same as; on record.
+
+    Raises:
+        InputError: it is not, as far as the actor may see.
+    """
+    other = other_case(command)
+    if other is None:
+        return
+    is_there = await desk.has_case(other, command.actor.communities)
+    household = other.rpartition("-")[0]
+    result = "ok" if is_there else "not-found"
+    await put_on_record(settings, entry("read", "case", result, case=other, households=[household]))
+    if not is_there:
+        raise InputError(f"--duplicate-of: `{printable(other)}`: {UNKNOWN}")
 
 
 def _answered(command: Command, answer: Answer) -> Answered:

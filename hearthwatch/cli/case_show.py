@@ -33,7 +33,8 @@ def show(case: str, lang: Language, as_json: bool) -> None:
     """Show case ID: its deadlines, visits, assessment, help and commitment, why it was warned, its history,
     and who was told of it.
 
-    That is the household's open case, or the one closed last. `version` is what a command may name by --seen.
+    That is the household's open case, or one that was closed; the page names the one before and the one
+    after. `version` is what a command may name by --seen; only the one closed last can be worked on.
     Exit status 1 if there is no such case. Who looks is put on record first.
     """
     settings = in_force(load_settings())
@@ -77,9 +78,10 @@ def suggest(case: str, lang: Language, as_json: bool) -> None:
 async def _shown(settings: Settings, id: str) -> tuple[CaseView, Events, Events, int]:
     """A case, what became of it and of its alerts, and what time it is; on record already."""
     async with Desk.open(settings) as desk:
-        found = await desk.case(id)
+        found = await desk.case(id, earlier=True)
         if found is None:
-            await leave_unknown(settings, desk, id, entry("read", "case", "not-found", case=id))
+            tried = entry("read", "case", "not-found", case=id)
+            await leave_unknown(settings, desk, id, tried, earlier=True)
         events = await desk.history(found.household, case=found)
         alerts = await desk.alerts(found.household, case=found)
         household = found.household
@@ -105,10 +107,15 @@ async def _suggested(settings: Settings, id: str, lang: Language) -> list[Sugges
         return worth
 
 
-async def leave_unknown(settings: Settings, desk: Desk, id: str, tried: Entry) -> NoReturn:
+async def leave_unknown(
+    settings: Settings, desk: Desk, id: str, tried: Entry, *, earlier: bool = False
+) -> NoReturn:
     """Say that there is no such case, and which there may be; leave with 1.
 
     The try goes on record first, and each household that was looked at for it, under its own id.
+
+    Args:
+        earlier: cases before the one closed last were looked for too.
     """
     looks: list[Entry] = []
     near: CaseView | None = None
@@ -122,7 +129,7 @@ async def leave_unknown(settings: Settings, desk: Desk, id: str, tried: Entry) -
         if near is not None:
             break
     await put_on_record(settings, tried, *looks)
-    told = f"There is no case `{printable(id)}` that is open or was closed last."
+    told = f"There is no case `{printable(id)}`{'' if earlier else ' that is open or was closed last'}."
     if near is None:
         told += " `hearthwatch case list` names the open ones."
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from casework.cases.scopes import is_in
 from hearthwatch.desk.desk import Desk
+from hearthwatch.desk.duplicates import UNKNOWN, other_case
 from hearthwatch.desk.following import Following
 from hearthwatch.desk.views import (
     Answer,
@@ -17,6 +18,7 @@ from hearthwatch.desk.views import (
 )
 
 __all__ = [
+    "UNKNOWN",
     "Answer",
     "CaseLine",
     "CaseView",
@@ -28,4 +30,5 @@ __all__ = [
     "Page",
     "Suggestion",
     "is_in",
+    "other_case",
 ]

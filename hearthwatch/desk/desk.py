@@ -13,16 +13,18 @@ from typing import Any, Final, Self
 from agents.case_index import NOWHERE, STAGE, entry_of, open_cases
 from agents.flow import Flow
 from agents.ledger import Ledger
-from casework.assistance.measures_file import read_assistance
-from casework.assistance.suggest import Situation, situation, suggest
+from casework.assistance.suggest import situation
 from casework.cases import state_format
 from casework.cases.case import CaseState
 from casework.cases.case import Household as Home
 from casework.cases.commands import Command, encode_record
-from casework.cases.scopes import has_district
+from casework.cases.scopes import has_district, is_in
 from hearthwatch.connections import kafka_arguments, kafka_connection
+from hearthwatch.desk.earlier import as_it_was, ids_of, may_have_had
 from hearthwatch.desk.following import Answers, Following, read_alert_event, read_event
 from hearthwatch.desk.log_time import newest_instant
+from hearthwatch.desk.scores import Scores
+from hearthwatch.desk.suggested import suggested
 from hearthwatch.desk.views import (
     Answer,
     CaseLine,
@@ -32,7 +34,6 @@ from hearthwatch.desk.views import (
     HouseholdView,
     Page,
     Suggestion,
-    WhyView,
     answer_of,
     case_of,
     case_view,
@@ -41,16 +42,13 @@ from hearthwatch.desk.views import (
 )
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.settings import Settings
-from rules import household as core
-from rules.explain import Explanation, explain, sentences
+from rules.explain import Explanation, sentences
 from rules.policy import Policy
-from rules.rulebook import Rulebook
 from rules.words import Language
 from streams.catalog import Catalog
 from streams.errors import PublishTimeoutError
 from streams.partition_log import PartitionLog
 from streams.partitions import partition_of
-from streams.policies_topic import read_activations
 from streams.records import ALERT_EVENTS, CASE_COMMANDS, CASE_EVENTS, HOUSEHOLD_FACTS
 from streams.timestamps import parse_timestamp
 
@@ -73,7 +71,7 @@ class Desk:
         self._ledger = ledger
         self._flow = Flow(kafka_arguments(settings), ledger)
         self._counts: dict[str, int] = {}
-        self._book: Rulebook | None = None
+        self._scores = Scores(settings, ledger)
         self._answers = Answers(kafka_arguments(settings), clock=settings.clock)
 
     @classmethod
@@ -166,11 +164,35 @@ class Desk:
             late[key] += entry.due is not None and entry.due <= now
         return [Counted(*key, count, late[key]) for key, count in cases.items()]
 
-    async def case(self, id: str) -> CaseView | None:
-        """One case, open or closed last; None where the household keeps no such case whole."""
+    async def case(self, id: str, *, earlier: bool = False) -> CaseView | None:
+        """One case, open or closed last; None where the household keeps no such case whole.
+
+        Args:
+            earlier: also one that was closed before that one, as it stood then: all of the household's
+                partition of the log of cases is read.
+
+        Raises:
+            TransportError: no broker answers (``earlier``).
+        """
         home = await self._home(id.rpartition("-")[0])
-        case = None if home is None else case_of(home, id)
-        return None if home is None or case is None else case_view(case, home)
+        if home is None:
+            return None
+        case = case_of(home, id)
+        if case is None and earlier and may_have_had(home, id):
+            case = as_it_was(await self.history(home.id), home.id, id)
+        return None if case is None else case_view(case, home)
+
+    async def has_case(self, id: str, scope: Sequence[str]) -> bool:
+        """Whether there is a case, or was, that is among some communities; by what its household remembers.
+
+        Args:
+            scope: as of :meth:`cases`.
+        """
+        home = await self._home(id.rpartition("-")[0])
+        if home is None or id not in ids_of(home):
+            return False
+        is_open = home.case is not None and home.case.id == id
+        return is_in(home.case.community if is_open and home.case else home.community, scope)
 
     async def household(self, id: str, *, language: Language = "en") -> HouseholdView | None:
         """A household's cases, its level and why; None where neither the score nor a case knows it."""
@@ -228,7 +250,7 @@ class Desk:
         explanation, policy, catalog = explained
         # The case's level: the score may have gone down since, and what is open is still to be helped.
         at = replace(situation(explanation, causes), level=case.level)
-        return await asyncio.to_thread(_suggested, self._settings, at, policy, catalog, language)
+        return await asyncio.to_thread(suggested, self._settings.measures, at, policy, catalog, language)
 
     # -- writing ---------------------------------------------------------------------------------------
     async def send(self, command: Command, *, timeout: float = 30) -> Answer:  # noqa: ASYNC109 - agreed so
@@ -310,29 +332,7 @@ class Desk:
         return None if raw is None else state_format.decode(raw)
 
     async def _explained(self, id: str, language: Language) -> tuple[Explanation, Policy, Catalog] | None:
-        """The household's score as of today, explained; with the policy and catalogue that it goes by."""
-        partition = partition_of(id.encode(), self._counts[HOUSEHOLD_FACTS])
-        raw = (await self._ledger.read("household", HOUSEHOLD_FACTS, partition, [id]))[0]
-        if raw is None:
-            return None
-        at = (HOUSEHOLD_FACTS, partition)
-        position = (await self._ledger.positions("household", [at]))[at]
-        day = None if position is None else position.day
-        return await asyncio.to_thread(self._explain, raw, day, language)
-
-    def _explain(
-        self, raw: bytes, day: int | None, language: Language
-    ) -> tuple[Explanation, Policy, Catalog]:
-        state = core.decode(raw)
-        book = self._book
-        if book is None or state.activation not in book:
-            # Compiling takes a moment, so it is kept until a state goes by a later one.
-            book = self._book = Rulebook(read_activations(kafka_connection(self._settings), needed=True))
-        # Until the household is visited it stands as the policy before left it.
-        rules, catalog = book.rules(state.activation), book.catalog(state.activation)
-        if day is not None and (state.day is None or state.day < day):
-            state, _ = core.catch_up(state, rules=rules, day=day)
-        return explain(state, rules, catalog, language=language), rules.policy, catalog
+        return await self._scores.explained(id, self._counts[HOUSEHOLD_FACTS], language)
 
     def _events(
         self,
@@ -372,26 +372,3 @@ def prefixes(scope: Sequence[str] | None) -> list[str]:
             found.append(code)
     nowhere = [f"{NOWHERE}|"] if has_district(found) else []
     return nowhere + found
-
-
-def _suggested(
-    settings: Settings, at: Situation, policy: Policy, catalog: Catalog, language: Language
-) -> list[Suggestion]:
-    read = read_assistance(settings.measures, policy, catalog)
-    found = []
-    for one in suggest(read, at, policy).suggested:
-        measure = one.measure
-        found.append(
-            Suggestion(
-                measure.id,
-                measure.title[language],
-                measure.gives[language],
-                measure.provider,
-                [document[language] for document in measure.documents],
-                measure.papers_within_days,
-                measure.basis,
-                one.rank,
-                [WhyView(why.kind, why.of, why.text[language]) for why in one.reasons],
-            )
-        )
-    return found

@@ -9,6 +9,7 @@ import msgspec
 from agents.case_index import Entry
 from casework.cases.case import Case, Clock, Commitment, Household
 from casework.cases.case_events import Reason
+from hearthwatch.desk.earlier import ids_of
 from streams.timestamps import format_timestamp
 
 REFUSED: Final = "case.refused"
@@ -117,6 +118,8 @@ class CaseView(msgspec.Struct, frozen=True):
         version: what a command names as ``seen_version``.
         score, because: of the last warning; points by dimension.
         code: why it was closed.
+        before, after: ids of the household's cases before and after this one; None where there is none that
+            is remembered.
     """
 
     id: str
@@ -140,6 +143,8 @@ class CaseView(msgspec.Struct, frozen=True):
     assessment: AssessmentView | None
     measures: list[MeasureView]
     commitment: CommitmentView | None
+    before: str | None = None
+    after: str | None = None
 
 
 class PastView(msgspec.Struct, frozen=True):
@@ -259,6 +264,7 @@ def case_view(case: Case, home: Household) -> CaseView:
     A closed one is where its household lives now, whoever had closed it: they may have to open it again.
     """
     found = case.assessment
+    before, after = _beside(ids_of(home), case.id)
     return CaseView(
         id=case.id,
         household=home.id,
@@ -286,7 +292,17 @@ def case_view(case: Case, home: Household) -> CaseView:
             for one in case.measures
         ],
         commitment=None if case.commitment is None else _commitment(case.commitment),
+        before=before,
+        after=after,
     )
+
+
+def _beside(ids: list[str], id: str) -> tuple[str | None, str | None]:
+    """The ids before and after one; of one that is forgotten the first that is not comes after."""
+    if id not in ids:
+        return None, ids[0] if ids else None
+    place = ids.index(id)
+    return ids[place - 1] if place else None, ids[place + 1] if place + 1 < len(ids) else None
 
 
 def household_view(

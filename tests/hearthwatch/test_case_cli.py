@@ -264,6 +264,17 @@ def test_the_page_of_a_closed_case_and_of_one_on_the_worklist(
     assert "community none, no officer, opened 2026-11-20 09:00, worklist" in waiting
 
 
+def test_the_page_names_the_cases_before_and_after(
+    policy: Policy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "The case before" not in page(policy, capsys, FOUND)
+    both = change(before="H1-2", after="H1-5")
+    assert "\nThe case before: hearthwatch case show H1-2, the one after: H1-5\n" in page(
+        policy, capsys, both
+    )
+    assert "\n下一件：H1-5\n" in page(policy, capsys, change(after="H1-5"), "zh")
+
+
 def change(**fields: Any) -> CaseView:
     return msgspec.structs.replace(FOUND, **fields)
 
