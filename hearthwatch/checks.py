@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 from casework.alerts.routes_file import read_routes
 from deploy.local import jars, kafka, valkey
-from deploy.local.stack import LEAST_FREE_BYTES
+from deploy.local.data_folder import LEAST_FREE_BYTES
 from hearthwatch.casework_files import casebook_or_why, unset_addresses
 from hearthwatch.connections import (
     kafka_connection,

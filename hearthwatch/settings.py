@@ -16,8 +16,9 @@ from pydantic import SecretStr, ValidationError, field_validator, model_validato
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from deploy.local.data_folder import default_data_dir, default_jars_dir
 from deploy.local.prometheus import PROMETHEUS_PORT
-from deploy.local.stack import KAFKA_PORT, VALKEY_PORT, default_data_dir, default_jars_dir
+from deploy.local.stack import KAFKA_PORT, VALKEY_PORT
 from hearthwatch.setting_kinds import (
     LOCAL,
     METRICS_PORT_TEXT,

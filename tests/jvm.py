@@ -15,8 +15,8 @@ from pathlib import Path
 import platformdirs
 
 from deploy.local import Stack, free_ports
+from deploy.local.data_folder import default_jars_dir
 from deploy.local.kafka import java
-from deploy.local.stack import default_jars_dir
 from streams.errors import HearthwatchError
 
 VARIABLE = "HEARTHWATCH_JAVA_OPTIONS"

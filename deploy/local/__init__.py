@@ -9,7 +9,8 @@ stack.down()
 
 from __future__ import annotations
 
+from deploy.local.data_folder import default_data_dir
 from deploy.local.ports import free_ports
-from deploy.local.stack import ServerStatus, Stack, default_data_dir
+from deploy.local.stack import ServerStatus, Stack
 
 __all__ = ["ServerStatus", "Stack", "default_data_dir", "free_ports"]

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import fcntl
 import json
-import os
 import shlex
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import platformdirs
-
 from deploy.local import jars
 from deploy.local.crash import known_cause, telling
+from deploy.local.data_folder import (
+    check_disk,
+    default_data_dir,
+    default_jars_dir,
+    default_java_options,
+    disk_full_is_ours,
+    locked,
+)
 from deploy.local.kafka import KAFKA_SERIES, Kafka
 from deploy.local.ports import require_free
 from deploy.local.process import ManagedProcess
@@ -32,8 +34,6 @@ VALKEY_PORT = 16379
 LAYOUT = 1
 START_TIMEOUT_SECONDS = 90.0
 STOP_TIMEOUT_SECONDS = 30.0
-LEAST_FREE_BYTES = 200 * 2**20
-"""Kafka stops itself when its disk is full, so a start without room to work in is refused."""
 SHOWN_LOG_LINES = 8
 
 State = Literal["running", "starting", "stale", "stopped"]
@@ -62,21 +62,6 @@ class ServerStatus:
     data: str
     log: str
     cause: str = ""
-
-
-def default_data_dir() -> Path:
-    """The folder of this program in the user's data directory."""
-    return Path(platformdirs.user_data_dir("hearthwatch", appauthor=False))
-
-
-def default_jars_dir() -> Path:
-    """Where Kafka's jars are kept: the same for every data directory."""
-    return Path(os.environ.get("HEARTHWATCH_JARS_DIR") or default_data_dir() / "jars")
-
-
-def default_java_options() -> str:
-    """Options of Kafka's JVM beside ours: none, unless the environment names some."""
-    return os.environ.get("HEARTHWATCH_JAVA_OPTIONS", "")
 
 
 class Stack:
@@ -151,12 +136,12 @@ class Stack:
             StartError: a server died or stayed silent; what this call started is stopped again.
             TransportError: the jars could not be fetched.
         """
-        with self._locked(), _disk_full_is_ours(self.data_dir):
+        with locked(self.data_dir, self.folder), disk_full_is_ours(self.data_dir):
             self._check_versions()
             self._check_ports_of_running()
             missing = [server for server in (self.kafka, self.valkey) if not self._process(server).running()]
             if missing:
-                self._check_disk()
+                check_disk(self.data_dir, self.folder)
             for server in missing:
                 if self._process(server).is_stale():
                     progress(f"Cleaning up after a {server.title} that did not stop properly", 0, 0)
@@ -189,14 +174,14 @@ class Stack:
         """Stop both servers: ``None`` did not run, ``True`` ended by itself, ``False`` had to be forced."""
         if not self.folder.exists():
             return {server.name: None for server in (self.kafka, self.valkey)}
-        with self._locked():
+        with locked(self.data_dir, self.folder):
             return self._stop_all(progress)
 
     def reset(self, progress: Progress = lambda what, done, total: None) -> None:
         """Stop both servers and erase all their data (the jars stay)."""
         if not self.folder.exists():
             return
-        with self._locked():
+        with locked(self.data_dir, self.folder):
             self._stop_all(progress)
             progress("Erasing data", 0, 0)
             for path in (self.kafka.folder, self.valkey.folder):
@@ -311,14 +296,6 @@ class Stack:
                 "with HEARTHWATCH_DATA_DIR"
             )
 
-    def _check_disk(self) -> None:
-        free = shutil.disk_usage(self.folder).free
-        if free < LEAST_FREE_BYTES:
-            raise LocalStackError(
-                f"only {free // 2**20} MiB are free on the disk of {self.data_dir}, Kafka and Valkey need "
-                f"{LEAST_FREE_BYTES // 2**20}: free some, or choose another disk with HEARTHWATCH_DATA_DIR"
-            )
-
     def _wait_until_ready(self, progress: Progress) -> None:
         began = time.monotonic()
         deadline = began + self._start_timeout_seconds
@@ -350,44 +327,6 @@ class Stack:
         cause = known_cause(lines) or "see its last lines below"
         shown = "".join(f"\n  | {line}" for line in telling(lines, SHOWN_LOG_LINES))
         return f"{server.title} stopped while it started: {cause} (log: {process.log_file}){shown}"
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the lock of the folder; another program's start or stop is waited for."""
-        try:
-            # For this user only: what is kept here is about families, and the servers ask no password.
-            self.data_dir.mkdir(parents=True, exist_ok=True)
-            self.folder.mkdir(mode=0o700, exist_ok=True)
-            lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise _disk_full(self.data_dir) from None
-            raise LocalStackError(
-                f"cannot write to {self.folder} ({error.strerror}): make it writable, or choose another "
-                "folder with HEARTHWATCH_DATA_DIR"
-            ) from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
-
-
-def _disk_full(folder: Path) -> LocalStackError:
-    return LocalStackError(
-        f"no space left on the disk of {folder}: free some, or choose another disk with HEARTHWATCH_DATA_DIR"
-    )
-
-
-@contextlib.contextmanager
-def _disk_full_is_ours(folder: Path) -> Iterator[None]:
-    """Say in one line that the disk is full, wherever in the start it shows."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise _disk_full(folder) from None
-        raise
 
 
 def _versions(found: object) -> str:

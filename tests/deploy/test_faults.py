@@ -18,9 +18,9 @@ import pytest
 
 from deploy.local import Stack
 from deploy.local.crash import known_cause, telling
+from deploy.local.data_folder import LEAST_FREE_BYTES
 from deploy.local.kafka import Kafka
 from deploy.local.process import ManagedProcess
-from deploy.local.stack import LEAST_FREE_BYTES
 from streams.errors import LocalStackError, StartError
 from tests.deploy.conftest import MakeStack
 
@@ -141,7 +141,7 @@ def test_a_disk_that_is_really_full_is_named_by_what_failed_on_it(
     make_stack: MakeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: str, told: str
 ) -> None:
     """The storage tool and the broker each meet the end of a disk; where none can be mounted, Python does."""
-    monkeypatch.setattr("deploy.local.stack.LEAST_FREE_BYTES", 0)
+    monkeypatch.setattr("deploy.local.data_folder.LEAST_FREE_BYTES", 0)
     stack = make_stack(data_dir=tmp_path / "small" / "data")
     with disk(tmp_path / "small", size) as is_real:
         if not is_real:

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local import Stack, free_ports
+from deploy.local.data_folder import default_jars_dir
 from deploy.local.kafka import Kafka
-from deploy.local.stack import default_jars_dir
 from hearthwatch import cli
 
 
