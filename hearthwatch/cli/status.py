@@ -154,7 +154,8 @@ def _print(found: dict[str, Any]) -> None:
         return
     console.print(
         f"Up     since {_clock(supervisor['since'])}, pid {supervisor['pid']}, clock {supervisor['clock']}\n"
-        f"       catalogue {supervisor['catalog']}\n       policy {supervisor['policy']}"
+        f"       started with the catalogue {supervisor['catalog']}\n"
+        f"       and the policy {supervisor['policy']}; `hearthwatch policy status` tells what is activated"
     )
     table = Table(box=None, pad_edge=False)
     for heading in ("worker", "state", "pid", "partitions", "lag", "restarts", "since", "metrics"):
