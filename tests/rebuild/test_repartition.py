@@ -9,13 +9,20 @@ from typing import Any
 import pytest
 
 from agents.ledger import Ledger
-from agents.ledger.restoring import Restoring
+from agents.ledger.restoring import Place, Restoring, standing
 from agents.rebuild.repartition import Repartition
+from agents.rebuild.replay import parsed
 from streams import topics
 from streams.errors import InputError
 from streams.kafka_clients import Connection
 from streams.partitions import partition_of
-from streams.records import HOUSEHOLD_FACTS, PERSON_EVENTS
+from streams.records import (
+    HOUSEHOLD_FACTS,
+    PERSON_EVENTS,
+    Activate,
+    Tick,
+    decode_household_record,
+)
 from streams.snapshots import snapshot_topic
 from streams.topics import Topic
 from tests.agents.rig import Rig
@@ -61,6 +68,27 @@ def in_place(found: dict[tuple[str, int], dict[str, bytes]], count: int, stage: 
     return sum(map(len, homes.values()))
 
 
+async def marks(rig: Rig) -> list[dict[str, tuple[int, int]]]:
+    """What each partition of the households has of each channel, by the ledger."""
+    ledger = await rig.ledger()
+    found = []
+    for number in range(rig.partitions[HOUSEHOLD_FACTS]):
+        here = await standing(ledger, Place("household", rig.prefix + HOUSEHOLD_FACTS, number))
+        assert here is not None
+        found.append(parsed(here.marks))
+    return found
+
+
+async def last_numbers(rig: Rig) -> list[dict[str, tuple[int, int]]]:
+    """The same by the log."""
+    found: list[dict[str, tuple[int, int]]] = [{} for _ in range(rig.partitions[HOUSEHOLD_FACTS])]
+    for record in await rig.read(HOUSEHOLD_FACTS):
+        message = decode_household_record(record.value)
+        if not isinstance(message, Tick | Activate):
+            found[record.partition][message.channel] = message.number
+    return found
+
+
 async def unlocked(ledger: Ledger) -> None:
     """What was interrupted keeps others out for a minute."""
     _, keys = await ledger.link.call("SCAN", "0", "MATCH", f"*{ledger.name}*:rebuild", "COUNT", 1_000_000)
@@ -101,7 +129,11 @@ async def test_households_go_to_their_partitions_and_numbers_go_on(
     assert sum(one.place.stage == "household" and one.is_from_snapshot for one in done) == count
     assert await contents(town) == before
     await town.start()
-    await town.publish_all(some_lines(40, 100, seed=4))
+    more = some_lines(40, 100, seed=4)
+    await town.publish_all(more[:150])
+    for ours, theirs in zip(await marks(rig), await last_numbers(rig), strict=True):
+        assert {channel: ours[channel] for channel in theirs} == theirs, "transfers were taken for repeats"
+    await town.publish_all(more[150:])
     await town.settled()
     later = await numbers(town)
     assert sum(map(len, later.values())) > sum(map(len, told.values()))
@@ -141,7 +173,10 @@ async def test_persons_go_to_their_partitions_too_and_nothing_is_taken_for_a_rep
     assert await contents(town) == before
     await town.start()
     more = some_lines(40, 300, seed=4)
-    await town.publish_all(more)
+    # Few enough that every new number is below the old ones.
+    await town.publish_all(more[:150])
+    assert await marks(rig) == await last_numbers(rig), "new numbers were taken for repeats of old ones"
+    await town.publish_all(more[150:])
     await town.settled()
     after = await contents(town)
     for topic in (PERSON_EVENTS, HOUSEHOLD_FACTS):
