@@ -47,7 +47,7 @@ class Stage(ABC):
     sends_to: Sequence[str]
     """What it sends to."""
     max_part: ClassVar[int] = 1_000
-    """Records in one commit: 500 to 1,000 states in one are the sweet spot, without states it is more."""
+    """Records in one commit, at most."""
 
     keeps_states: ClassVar[bool] = True
     """Whether it has states by key; a stage without any only knows how far it is."""

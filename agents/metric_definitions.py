@@ -146,7 +146,7 @@ DEFINITIONS: Final = (
     ),
     Definition(
         "hearthwatch_processing_seconds", "histogram", ("stage",),
-        "From the fetch of a part of the log (up to 1,000 records) to its commit.", _STAGES, _FINE,
+        "From the fetch of a part of the log (up to 4,000 records) to its commit.", _STAGES, _FINE,
     ),
     Definition(
         "hearthwatch_warning_latency_seconds", "histogram", (),
