@@ -16,6 +16,7 @@ import agents.takeovers
 from agents.app import stage_of
 from agents.flow import Flow
 from agents.policies import StartAgainError
+from agents.takeovers import MARK
 from hearthwatch.activation import previewed
 from rules.rulebook import Rulebook
 from streams.policies import Activation, NotUnderstoodError
@@ -128,12 +129,16 @@ async def test_a_worker_is_killed_during_the_sweep(house: House, where: str, aft
 
 
 async def test_two_that_are_activated_at_once_are_taken_in_the_order_of_the_topic(house: House) -> None:
-    _, signals = await house.worker()
+    worker, signals = await house.worker()
     await send(house, sick(count=40))
     numbers = await asyncio.gather(
         *(asyncio.to_thread(house.activate, policy) for policy in (STRICTER, LAXER, STRICTER))
     )
     assert sorted(numbers) == [2, 3, 4]
+    assert worker.activator is not None
+    await worker.activator.look()
+    for _ in range(5):  # also where nobody has taken it in between
+        await worker.activator.bring()
     newest = house.book().newest  # what repeats the one before it is none
     await house.swept(signals, newest)
     await house.rig.workers[0].stop()
@@ -145,6 +150,38 @@ async def test_two_that_are_activated_at_once_are_taken_in_the_order_of_the_topi
 
 def encode_of(one: Activation) -> bytes:
     return encode(Activate(one.number, one.digest, one.received))
+
+
+async def test_one_that_is_in_a_log_again_or_late_changes_nothing(house: House) -> None:
+    """An owner that was away for a while appends what it had read before: 2 behind 3, and 3 again."""
+    _, signals = await house.worker()
+    await send(house, sick(count=40))
+    await house.rig.through("household", HOUSEHOLD_FACTS, signals)
+    for number, policy in ((2, STRICTER), (3, LAXER)):
+        house.activate(policy)
+        await house.swept(signals, number)
+    await send(house, [jobless(1_000 + n, person=f"p{n}", day=DAY + 1) for n in range(40)])
+    await house.rig.through("household", HOUSEHOLD_FACTS, signals)
+    ledger = await house.rig.ledger()
+
+    async def taken() -> list[dict[str, tuple[int, int]]]:
+        topic = house.rig.prefix + HOUSEHOLD_FACTS
+        marks = [await ledger.marks("household", topic, number) for number in range(house.partitions)]
+        return [{name: at for name, at in found.items() if name.startswith(MARK)} for found in marks]
+
+    before = await taken()
+    assert all(set(found) == {MARK, f"{MARK}/2", f"{MARK}/3"} for found in before)
+    old = [encode_of(one) for one in house.book().after(1)]
+    for partition in range(house.partitions):
+        again = [(None, value) for value in [*old, old[0]]]
+        await house.rig.send(HOUSEHOLD_FACTS, again, partition=partition)
+    await send(house, [ill(2_000 + n, person=f"new-{n}", day=DAY + 2) for n in range(40)])
+    await house.rig.through("household", HOUSEHOLD_FACTS, signals)
+    assert await taken() == before
+    await house.rig.workers[0].stop()
+    warned = await house.warned()
+    assert warned == await house.single_pass()
+    assert not any(home.startswith("~new-") for home in warned), "30 points are nothing under the newest"
 
 
 async def test_a_second_activation_need_not_wait_for_the_sweep_of_the_first(
