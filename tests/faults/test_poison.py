@@ -14,7 +14,8 @@ import pytest
 
 from agents.app import STAGES, StageName
 from deploy.local import Stack, free_ports
-from rules.household import PROVISIONAL, decode
+from rules.household import decode
+from rules.state import PROVISIONAL
 from streams.catalog import JOINED
 from streams.deadletters import HOUSEHOLD, INTERNAL_ERROR, MESSAGE, REASON
 from streams.records import DEADLETTERS, HOUSEHOLD_FACTS
