@@ -111,10 +111,10 @@ async def test_what_the_program_fails_on_is_set_aside_once_however_often_it_is_r
     event = next(one for one in map(json.loads, some_lines()) if one["type"] == "health.hospital.admitted")
     step = agents.household.household.step
 
-    def broken(state: Any, message: Any, **options: Any) -> Any:
+    def broken(state: Any, message: Any, *more: Any, **options: Any) -> Any:
         if getattr(getattr(message, "event", None), "id", None) == event["id"]:
             raise ZeroDivisionError
-        return step(state, message, **options)
+        return step(state, message, *more, **options)
 
     monkeypatch.setattr(agents.household.household, "step", broken)
     town = await towns()
