@@ -8,6 +8,7 @@ import json
 import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from agents.flow import Flow
 from agents.policies import StartAgainError
 from agents.takeovers import MARK
 from hearthwatch.activation import previewed
+from rules import household
 from rules.rulebook import Rulebook
 from streams.policies import Activation, NotUnderstoodError
 from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, PERSON_EVENTS, WARNINGS, Activate, Message, encode
@@ -261,6 +263,36 @@ async def test_the_dry_run_foretells_what_happens_and_the_ledger_says_when(house
     ]
     assert stood == [(2, 0)] * house.partitions
     await flow.close()
+
+
+async def test_the_dry_run_takes_a_household_that_was_not_swept_yet_as_it_will_be() -> None:
+    """Partition and ledger are made up: 30 points under the first policy, and the stricter one is taken."""
+    book = Rulebook(
+        Activation(number, 0, files(policy), files(policy).digest)
+        for number, policy in enumerate((POLICY, STRICTER), 1)
+    )
+    home = household.new("~p0", 1)
+    home, _ = household.step(home, ill(1, person="p0"), rules=book.rules(1), day=DAY, offset=0)
+    raw = household.encode(home)
+
+    class Kept:
+        async def positions(self, stage: str, at: Any) -> Any:
+            return {one: SimpleNamespace(states=1, day=DAY) for one in at}
+
+        async def marks(self, *where: Any) -> Any:
+            return {f"{MARK}/2": (DAY, 0), MARK: (1, 0)}
+
+        async def scan(self, *where: Any) -> Any:
+            yield "~p0", raw
+            yield "~p0", raw  # a scan may give one twice
+
+        async def partitions(self, topics: Any) -> Any:
+            return [(topics[0], 0)]
+
+    new = Rulebook([Activation(1, 0, files(LAXER), files(LAXER).digest)])
+    foreseen = await previewed(Kept(), Kept(), book, new, lambda what, done, total: None)
+    assert foreseen.households == 1
+    assert foreseen.changes == {("blue", None): 1}
 
 
 async def test_a_program_that_does_not_understand_the_policy_stops_without_guessing(house: House) -> None:
