@@ -17,7 +17,7 @@ from casework.alerts.instants import NEVER
 from casework.alerts.intents import Fate, MessageKind
 from casework.alerts.lines import Lines
 from casework.alerts.silences import Silence
-from rules.state_format import StateFormatError
+from rules.state_format import NewerFormatError, StateFormatError
 
 FORMAT: Final = 1
 """The latest that this program knows, and the one that it writes."""
@@ -247,10 +247,11 @@ def decode(raw: bytes) -> State:
     """A state from its bytes.
 
     Raises:
-        StateFormatError: a newer program wrote them, or they are damaged.
+        NewerFormatError: a newer program wrote them.
+        StateFormatError: they are damaged.
     """
     if FORMAT < (raw[0] if raw else 0) < 0x80:
-        raise StateFormatError(
+        raise NewerFormatError(
             f"the state of a district's alerts has format {raw[0]}, and this program knows {FORMAT}:"
             " a newer program wrote it; run that one"
         )

@@ -321,5 +321,5 @@ def test_damaged_states_are_named(raw: bytes) -> None:
 
 
 def test_a_state_of_a_newer_program_is_not_guessed_at() -> None:
-    with pytest.raises(StateFormatError, match="format 2, and this program knows 1"):
-        decode(b"\x02" + encode(new(HOME))[1:])
+    with pytest.raises(StateFormatError, match="format 3, and this program knows 2"):
+        decode(b"\x03" + encode(new(HOME))[1:])
