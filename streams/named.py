@@ -59,7 +59,7 @@ def named(value: bytes | None, headers: Headers) -> Named | None:
     else:
         data = body
     texts = [attributes.get(name) for name in ("type", "source", "id", "subject", "time")]
-    if not all(isinstance(text, str) for text in texts):
+    if not all(map(_is_text, texts)):
         return None
     type_, source, id_, subject, time = map(str, texts)
     kind, _, id_of_subject = subject.partition("/")
@@ -67,5 +67,16 @@ def named(value: bytes | None, headers: Headers) -> Named | None:
     if kind not in _KINDS or not id_of_subject or instant is None:
         return None
     household = data.get("household") if isinstance(data, dict) else None
-    where = household if isinstance(household, str) else None
+    where = str(household) if _is_text(household) else None
     return Named(type_, source, id_, kind, id_of_subject, instant, where)
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is text that UTF-8 has: JSON can escape half of a pair of surrogates."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -59,6 +59,7 @@ async def test_what_intake_fails_on_names_the_household_that_it_is_about() -> No
     [
         json.dumps({**EVENT, "subject": "person/p1", "data": {}}).encode(),
         json.dumps({**EVENT, "subject": "H1"}).encode(),
+        json.dumps({**EVENT, "subject": "household/\ud800"}).encode(),
         json.dumps([EVENT]).encode(),
         b"\xff",
         b"[" * 100_000,
