@@ -65,8 +65,9 @@ class Connection:
         if isinstance(error, (kafka.errors.AuthorizationError, kafka.errors.SaslAuthenticationFailedError)):
             return TransportError(f"Kafka at {self.bootstrap} refuses this login: {why}")
         if isinstance(error, kafka.errors.BrokerResponseError):  # it does answer: that it cannot do this
-            about = f"{error.message} ({error.description.rstrip('.')})"
-            return TransportError(f"Kafka at {self.bootstrap} does not do this: {about}")
+            about = f"{error.message} ({error.description.rstrip('.')})" if error.description else why
+            told = "cannot do this now, try again" if _may_pass(error) else "does not do this"
+            return TransportError(f"Kafka at {self.bootstrap} {told}: {about}")
         if isinstance(error, _WITHOUT_A_CAUSE) and (cause := why_not(self.bootstrap, self.options)):
             return BrokerUnavailableError(
                 f"Kafka at {self.bootstrap} cannot be used: {cause} (see the HEARTHWATCH_KAFKA_* settings)"
@@ -93,6 +94,11 @@ def reach(connection: Connection) -> None:
             raise SettingsError(f"`{server}` names no Kafka broker: expected host:port") from None
     if problem is not None:
         raise problem
+
+
+def _may_pass(error: kafka.errors.BrokerResponseError) -> bool:
+    """Whether it is only for now, as while a leader is elected; a topic that is missing mostly stays away."""
+    return bool(error.retriable) and not isinstance(error, kafka.errors.UnknownTopicOrPartitionError)
 
 
 def one_line(error: BaseException) -> str:

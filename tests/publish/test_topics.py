@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from kafka.errors import BrokerResponseError, NetworkExceptionError, NotEnoughReplicasError
 
 from streams import kafka_clients, topics
 from streams.catalog import Catalog
@@ -134,6 +135,13 @@ def test_a_broker_that_is_not_there_is_one_clear_line(catalog: Catalog) -> None:
         topics.describe(nowhere, topics.planned(catalog, clock="wall"))
     assert "no Kafka broker answers at 127.0.0.1:1" in str(told.value)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("error", [NotEnoughReplicasError(), NetworkExceptionError()])
+def test_what_a_broker_cannot_do_for_now_is_told_as_that(error: BrokerResponseError) -> None:
+    """Not every answer has a description."""
+    told = str(Connection("kafka:9092").failure(error))
+    assert told.startswith("Kafka at kafka:9092 cannot do this now, try again: ")
 
 
 def test_what_a_broker_refuses_is_not_told_as_a_broker_that_is_away(broker: Broker) -> None:
