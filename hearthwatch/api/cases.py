@@ -17,7 +17,7 @@ from hearthwatch.api.asked import case_cursor, known_level
 from hearthwatch.api.parameters import CaseId, Cursor, IdempotencyKey, Limit, OfLevel, OfState, Within
 from hearthwatch.api.problems import RefusedError, answers, not_found
 from hearthwatch.api.services import Behind, Services
-from hearthwatch.desk import UNKNOWN, CaseView, Counted, Page, Suggestion, is_in, other_case
+from hearthwatch.desk import UNKNOWN, CaseView, Counted, Page, Suggestion
 from streams.audit import Kind
 from streams.errors import PublishTimeoutError
 from streams.timestamps import format_timestamp
@@ -235,7 +235,7 @@ async def command(
             request=idempotency_key,
         )
 
-    other = other_case(sent)
+    other = await services.desk.other_case(sent)
     if other is not None:
         is_there = await services.desk.has_case(other, request.user.communities)
         household = other.rpartition("-")[0]
@@ -287,8 +287,8 @@ async def _theirs(
     Raises:
         RefusedError: there is none, or it is somebody else's.
     """
-    found = await services.desk.case(id, earlier=earlier)
-    if found is None or not is_in(found.community, caller.user.communities):
+    found = await services.desk.case(id, earlier=earlier, scope=caller.user.communities)
+    if found is None:
         await services.record(caller, kind, what, "not-found", case=id, request=request)
         raise not_found("case")
     return found

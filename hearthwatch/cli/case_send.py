@@ -23,7 +23,7 @@ from hearthwatch.cli.case_show import leave_unknown
 from hearthwatch.cli.case_words import left_text, word
 from hearthwatch.cli.moments import instant_of, local_text
 from hearthwatch.cli.on_record import entry, put_on_record
-from hearthwatch.desk import UNKNOWN, Answer, CaseView, Desk, other_case
+from hearthwatch.desk import UNKNOWN, Answer, CaseView, Desk
 from hearthwatch.running import in_force
 from hearthwatch.screen import printable
 from hearthwatch.settings import Settings, load_settings
@@ -199,7 +199,7 @@ async def _check_other(settings: Settings, desk: Desk, command: Command) -> None
     Raises:
         InputError: it is not, as far as the actor may see.
     """
-    other = other_case(command)
+    other = await desk.other_case(command)
     if other is None:
         return
     is_there = await desk.has_case(other, command.actor.communities)

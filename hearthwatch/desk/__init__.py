@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from casework.cases.scopes import is_in
 from hearthwatch.desk.desk import Desk
-from hearthwatch.desk.duplicates import UNKNOWN, other_case
+from hearthwatch.desk.duplicates import UNKNOWN
 from hearthwatch.desk.following import Following
 from hearthwatch.desk.views import (
     Answer,
@@ -30,5 +30,4 @@ __all__ = [
     "Page",
     "Suggestion",
     "is_in",
-    "other_case",
 ]

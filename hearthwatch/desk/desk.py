@@ -20,6 +20,7 @@ from casework.cases.case import Household as Home
 from casework.cases.commands import Command, encode_record
 from casework.cases.scopes import has_district, is_in
 from hearthwatch.connections import kafka_arguments, kafka_connection
+from hearthwatch.desk.duplicates import other_case
 from hearthwatch.desk.earlier import as_it_was, ids_of, may_have_had
 from hearthwatch.desk.following import Answers, Following, read_alert_event, read_event
 from hearthwatch.desk.log_time import newest_instant
@@ -164,12 +165,16 @@ class Desk:
             late[key] += entry.due is not None and entry.due <= now
         return [Counted(*key, count, late[key]) for key, count in cases.items()]
 
-    async def case(self, id: str, *, earlier: bool = False) -> CaseView | None:
+    async def case(
+        self, id: str, *, earlier: bool = False, scope: Sequence[str] | None = None
+    ) -> CaseView | None:
         """One case, open or closed last; None where the household keeps no such case whole.
 
         Args:
             earlier: also one that was closed before that one, as it stood then: all of the household's
                 partition of the log of cases is read.
+            scope: as of :meth:`cases`; what is elsewhere is as if it were not there, and not read either: how
+                long an answer takes would tell of it.
 
         Raises:
             TransportError: no broker answers (``earlier``).
@@ -178,9 +183,19 @@ class Desk:
         if home is None:
             return None
         case = case_of(home, id)
-        if case is None and earlier and may_have_had(home, id):
+        if case is None and earlier and may_have_had(home, id) and _is_within(home.community, scope):
             case = as_it_was(await self.history(home.id), home.id, id)
-        return None if case is None else case_view(case, home)
+        found = None if case is None else case_view(case, home)
+        return found if found is not None and _is_within(found.community, scope) else None
+
+    async def other_case(self, command: Command) -> str | None:
+        """The other household's case that a command names; None where it names none, or was answered before.
+
+        What is sent again is answered again, whatever has become of that case.
+        """
+        other = other_case(command)
+        home = None if other is None else await self._home(command.household)
+        return None if home is not None and command.id in home.answered else other
 
     async def has_case(self, id: str, scope: Sequence[str]) -> bool:
         """Whether there is a case, or was, that is among some communities; by what its household remembers.
@@ -356,6 +371,10 @@ class Desk:
         finally:
             log.close()
         return list(found.values())
+
+
+def _is_within(community: str | None, scope: Sequence[str] | None) -> bool:
+    return scope is None or is_in(community, scope)
 
 
 def prefixes(scope: Sequence[str] | None) -> list[str]:

@@ -119,8 +119,13 @@ def test_a_duplicate_of_another_household_has_to_be_there(town: Town, here: Clie
     assert here.get(f"/v1/cases/{case}").json()["version"] == 1
     looks = [(one.kind, one.what, one.result) for one in on_record(town, far)]
     assert looks[-1] == ("read", "case", "not-found")
-    sent(here.command(case, "close", 1, key(), code="duplicate", duplicate_of=twin))
-    assert [(one.result, one.households) for one in on_record(town, twin)][-1] == ("ok", ("U2",))
+    again = key()
+    sent(here.command(case, "close", 1, again, code="duplicate", duplicate_of=twin))
+    looks = on_record(town, twin)
+    assert (looks[-1].result, looks[-1].households) == ("ok", ("U2",))
+    repeated = here.command(case, "close", 1, again, code="duplicate", duplicate_of=twin)
+    assert (repeated.status_code, repeated.json()["is_repeated"]) == (200, True)
+    assert on_record(town, twin) == looks, "what is answered again is not looked for again"
     assert here.get(f"/v1/cases/{case}").json()["duplicate_of"] == twin
 
 

@@ -129,9 +129,10 @@ def test_filters_never_widen_what_is_theirs(town: Town, homes: dict[str, str | N
         assert client.get("/v1/warnings", community=asked).json() == {"warnings": [], "next": None}
     within = client.get("/v1/cases", community=DISTRICT, limit=500).json()["cases"]
     assert {one["community"] for one in within} == {HERE}
-    for cursor in (f"{ELSEWHERE}|", "-|", "0", "z"):
-        found = client.get("/v1/cases", cursor=cursor).json()["cases"]
-        assert {one["community"] for one in found} <= {HERE}
+    for place in (ELSEWHERE, NEXT_DOOR, "-", "0" * 12, "9" * 12):  # cursors that the caller made up
+        answer = client.get("/v1/cases", cursor=f"{place}|blue|new|-|H|H-1")
+        assert answer.status_code == 200, answer.text
+        assert {one["community"] for one in answer.json()["cases"]} <= {HERE}
 
 
 def test_tokens_that_do_not_open_have_to_wait_and_good_ones_need_not(town: Town) -> None:

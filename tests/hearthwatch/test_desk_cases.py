@@ -8,12 +8,13 @@ import msgspec
 import pytest
 
 from casework.cases import state_format
-from casework.cases.case import MOST_PAST
+from casework.cases.case import MOST_PAST, Household
 from casework.cases.commands import Actor, Command
-from hearthwatch.desk import other_case
+from hearthwatch.desk import Desk as LiveDesk
+from hearthwatch.desk.duplicates import other_case
 from hearthwatch.desk.earlier import as_it_was, ids_of, may_have_had
 from hearthwatch.desk.views import case_view
-from tests.casework.cases.a_case import DAY, HOME, Desk
+from tests.casework.cases.a_case import COMMUNITY, DAY, HOME, OTHER, Desk
 
 YEAR = 366 * DAY
 
@@ -85,6 +86,35 @@ def test_only_a_household_that_has_forgotten_some_may_have_had_a_case_that_it_do
     assert may_have_had(desk.home, f"{HOME}-9")
 
 
+async def test_the_log_is_read_for_an_earlier_case_only_by_whoever_may_see_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """How long the answer took would tell others that there is one."""
+    desk = Desk()
+    for number in (1, 2):
+        closed_one(desk, number)
+    reads: list[str] = []
+
+    async def home(self: object, household: str) -> Household:
+        return desk.home
+
+    async def history(self: object, household: str) -> list[dict[str, Any]]:
+        reads.append(household)
+        return events_of(desk)
+
+    monkeypatch.setattr(LiveDesk, "_home", home)
+    monkeypatch.setattr(LiveDesk, "history", history)
+    live = LiveDesk.__new__(LiveDesk)
+    for id in (f"{HOME}-1", f"{HOME}-2"):
+        assert await live.case(id, earlier=True, scope=[OTHER]) is None
+    assert reads == []
+    for scope in ([COMMUNITY], [COMMUNITY[:6]], None):
+        found = await live.case(f"{HOME}-1", earlier=True, scope=scope)
+        assert found is not None
+        assert found.id == f"{HOME}-1"
+    assert reads == [HOME] * 3
+
+
 @pytest.mark.parametrize(
     ("command", "data", "expected"),
     [
@@ -104,3 +134,22 @@ def test_what_a_duplicate_names_of_another_household(
 ) -> None:
     sent = Command("c", "H1", "H1-2", command, 1, Actor("anna", "community", ("420106003005",)), "", data)
     assert other_case(sent) == expected
+
+
+@pytest.mark.parametrize(("id", "expected"), [("c1", None), ("new", "H2-1")])
+async def test_a_command_that_was_answered_names_nothing_to_look_for(
+    monkeypatch: pytest.MonkeyPatch, id: str, expected: str | None
+) -> None:
+    """Sent again it is answered again, also when the other household has moved away since."""
+    desk = Desk()
+    desk.warn(1)
+    data = {"code": "duplicate", "duplicate_of": "H2-1"}
+    desk.send("acknowledge")
+    assert "c1" in desk.home.answered
+
+    async def home(self: object, household: str) -> Household:
+        return desk.home
+
+    monkeypatch.setattr(LiveDesk, "_home", home)
+    sent = Command(id, HOME, f"{HOME}-1", "close", 1, Actor("anna", "community", (COMMUNITY,)), "", data)
+    assert await LiveDesk.__new__(LiveDesk).other_case(sent) == expected
