@@ -134,6 +134,7 @@ class _Page:
         for one in found.measures:
             parts = [word(one.state, self.lang)]
             parts += [] if one.amount_yuan is None else [self.words["yuan"].format(yuan=one.amount_yuan)]
+            parts += [] if one.person is None else [self.words["to"].format(person=one.person)]
             parts += [self.words["under"]] if one.under_commitment else []
             parts += [self.words["approved"].format(by=one.approved_by)] if one.approved_by else []
             rows.append((Text(one.id), Text(printable(one.by)), Text(printable(self.listed(parts)))))

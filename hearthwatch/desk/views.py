@@ -91,7 +91,11 @@ class AssessmentView(msgspec.Struct, frozen=True):
 
 
 class MeasureView(msgspec.Struct, frozen=True):
-    """A measure on its way to the household; the state is proposed, approved, delivered or suspended."""
+    """A measure on its way to the household; the state is proposed, approved, delivered or suspended.
+
+    Attributes:
+        person: to whom it was delivered, where that was said.
+    """
 
     id: str
     state: str
@@ -99,6 +103,7 @@ class MeasureView(msgspec.Struct, frozen=True):
     approved_by: str | None
     amount_yuan: int | None
     under_commitment: bool
+    person: str | None = None
 
 
 class CommitmentView(msgspec.Struct, frozen=True):
@@ -288,7 +293,9 @@ def case_view(case: Case, home: Household) -> CaseView:
         if found is None
         else AssessmentView(format_timestamp(found.time), found.by, found.level, list(found.causes)),
         measures=[
-            MeasureView(one.id, one.state, one.by, one.approved_by, one.amount_yuan, one.under_commitment)
+            MeasureView(
+                one.id, one.state, one.by, one.approved_by, one.amount_yuan, one.under_commitment, one.person
+            )
             for one in case.measures
         ],
         commitment=None if case.commitment is None else _commitment(case.commitment),

@@ -146,7 +146,10 @@ FOUND = CaseView(
     ],
     visits=[VisitView("2026-11-21T02:00:00Z", "anna", "met")],
     assessment=AssessmentView("2026-11-21T03:00:00Z", "anna", "severe", ["illness"]),
-    measures=[MeasureView("temporary-aid", "delivered", "anna", None, 15000, True)],
+    measures=[
+        MeasureView("temporary-aid", "delivered", "anna", None, 15000, True),
+        MeasureView("disability-subsidies", "delivered", "bo", "li", 180, False, "P7"),
+    ],
     commitment=CommitmentView("papers-due", "2026-11-25T01:00:00Z", "anna", ["Bills"]),
 )  # fmt: skip
 
@@ -210,7 +213,8 @@ Assessed
 2026-11-21 11:00  anna  severe: illness
 
 Help
-temporary-aid  anna  delivered, 15,000 yuan, before its papers came
+temporary-aid         anna  delivered, 15,000 yuan, before its papers came
+disability-subsidies  bo    delivered, 180 yuan, to P7, approved by li
 
 Commitment
 2026-11-25 09:00  anna  papers-due, papers: Bills
