@@ -9,13 +9,15 @@ from typing import Any
 
 from agents.flow import Flow
 from agents.ledger import Ledger
-from hearthwatch.activated import activated
+from hearthwatch.activated import rulebook
 from hearthwatch.api.followed import FollowedTopic
 from hearthwatch.connections import kafka_arguments
 from hearthwatch.running import open_ledger
 from hearthwatch.set_aside import SetAside, WaitingEvents, judged_without, persons_of, registry_subjects
 from hearthwatch.settings import Settings
 from rules import household as core
+from rules.rulebook import Rulebook
+from rules.state import Household
 from streams.deadletters import read_dead_letter
 from streams.partitions import partition_of
 from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, PERSON_EVENTS
@@ -44,11 +46,12 @@ class Judged:
     Where there are many dead letters it may serve before all of them are read.
     """
 
-    def __init__(self, letters: _Letters, ledger: Ledger, flow: Flow, keep_days: int) -> None:
+    def __init__(self, letters: _Letters, ledger: Ledger, flow: Flow, settings: Settings) -> None:
         self._letters = letters
         self._ledger = ledger
         self._flow = flow
-        self._keep_days = keep_days
+        self._settings = settings
+        self._book: Rulebook | None = None
         self._counts: dict[str, int] = {}
 
     @classmethod
@@ -63,8 +66,7 @@ class Judged:
         flow = Flow(kafka_arguments(settings), ledger)
         try:
             async with _Letters(settings) as letters:
-                catalog, _ = await asyncio.to_thread(activated, settings)
-                yield cls(letters, ledger, flow, catalog.keep_days)
+                yield cls(letters, ledger, flow, settings)
         finally:
             await flow.close()
             await ledger.close()
@@ -79,11 +81,22 @@ class Judged:
         if not waiting:
             return []
         number = partition_of(household.encode(), await self._count(HOUSEHOLD_FACTS))
-        raw = (await self._ledger.read("household", HOUSEHOLD_FACTS, number, [household]))[0]
+        at = (HOUSEHOLD_FACTS, number)
+        raw = (await self._ledger.read("household", *at, [household]))[0]
         home = core.new(household) if raw is None else core.decode(raw)
+        position = (await self._ledger.positions("household", [at]))[at]
+        if position is not None and position.day is not None:  # it may not have been visited for months
+            home.day = max(position.day, home.day or 0)
         subjects = registry_subjects(home, waiting)
         persons = await persons_of(self._ledger, await self._count(PERSON_EVENTS), subjects)
-        return judged_without(home, waiting, persons, keep_days=self._keep_days)
+        keep_days = await asyncio.to_thread(self._keep_days, home)
+        return judged_without(home, waiting, persons, keep_days=keep_days)
+
+    def _keep_days(self, home: Household) -> int:
+        """For how long facts are kept by the catalogue that a household goes by."""
+        if self._book is None or home.activation not in self._book:
+            self._book = rulebook(self._settings)
+        return self._book.catalog(home.activation).keep_days
 
     async def _count(self, topic: str) -> int:
         if topic not in self._counts:
