@@ -28,6 +28,7 @@ from casework.cases.commands import (
     encode_record,
 )
 from casework.cases.step import step
+from rules.state_format import NewerFormatError
 from streams.errors import LedgerError
 from streams.records import ALERTS, CASE_COMMANDS, CASE_EVENTS
 from tests.agents.desk import Raw, lane_of, run
@@ -209,10 +210,10 @@ def test_a_record_that_the_program_fails_on_is_set_aside_and_the_household_goes_
     assert lane.states == other.states
 
 
-def test_a_state_of_a_newer_program_stops_the_partition() -> None:
+def test_at_a_state_of_a_newer_program_the_worker_leaves() -> None:
     stage, lane = CasesStage(BOOK), lane_of("cases", CASE_COMMANDS)
     lane.remember({"H1": bytes((state_format.FORMAT + 1,))})
-    with pytest.raises(LedgerError):
+    with pytest.raises(NewerFormatError):  # a worker leaves at this one (``agents.holding``)
         run(stage, lane, raws([("H1", warning(1, household="H1"), MONDAY)]))
 
 
