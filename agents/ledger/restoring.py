@@ -279,6 +279,10 @@ class Restoring:
             await self._hold()
             await link.call("ZADD", self._index, *(part for member in members for part in (0, member)))
 
+    async def written(self) -> int:
+        """How many states the partition has."""
+        return int(await self._ledger.link.call("HLEN", self._keys[1]))
+
     async def open(
         self,
         next_offset: int,

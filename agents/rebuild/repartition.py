@@ -67,6 +67,7 @@ class _Layout(msgspec.Struct):
     Attributes:
         counts: of each new partition, households by level.
         states: how many there are.
+        written: how many of them each new partition got; empty until all are written.
     """
 
     stage: str
@@ -76,6 +77,7 @@ class _Layout(msgspec.Struct):
     marks: dict[str, str]
     counts: list[dict[str, int]]
     states: int
+    written: list[int] = []
 
     @property
     def topic(self) -> str:
@@ -312,8 +314,7 @@ class Repartition:
             )
             await producer.start()
             try:
-                for number in range(one.count):
-                    await self._write(one, number, producer)
+                one.written = [await self._write(one, number, producer) for number in range(one.count)]
             finally:
                 await producer.stop()
 
@@ -325,6 +326,11 @@ class Repartition:
                 restoring = self._at(self._ledger, one.stage, number)
                 if await standing(self._ledger, restoring.place) is None:
                     await restoring.resume()
+                    if await restoring.written() != one.written[number]:
+                        raise LedgerError(
+                            f"{restoring.place}: somebody has emptied it since it was written:"
+                            " finish `hearthwatch rebuild` first, then this"
+                        )
                     await restoring.open(0, one.head, one.marks, one.counts[number])
         for one in layouts:
             for number in range(one.count):
@@ -334,8 +340,8 @@ class Repartition:
                 await self._at(self._ledger, one.stage, number).release()
         await self._ledger.link.call("DEL", self._journal)
 
-    async def _write(self, layout: _Layout, number: int, producer: OrderedProducer) -> None:
-        """One new partition: its snapshots, and its states, which nobody can claim yet."""
+    async def _write(self, layout: _Layout, number: int, producer: OrderedProducer) -> int:
+        """One new partition: its snapshots, and its states, which nobody can claim yet; how many they are."""
         restoring = self._at(self._ledger, layout.stage, number)
         await restoring.begin()
         topic = snapshot_topic(layout.stage)
@@ -363,3 +369,4 @@ class Repartition:
         producer.append(topic, lane_key(layout.topic, number), encode(lane), partition=number)
         await producer.send()
         self._tell(f"Writing the new partitions of {layout.topic}", number + 1, layout.count)
+        return await restoring.written()

@@ -13,7 +13,7 @@ from agents.ledger.restoring import Place, Restoring, standing
 from agents.rebuild.repartition import Repartition
 from agents.rebuild.replay import parsed
 from streams import topics
-from streams.errors import InputError
+from streams.errors import InputError, LedgerError
 from streams.kafka_clients import Connection
 from streams.partitions import partition_of
 from streams.records import (
@@ -189,18 +189,10 @@ async def test_persons_go_to_their_partitions_too_and_nothing_is_taken_for_a_rep
     assert [one.first for one in await town.verify()] == [""] * (3 + (homes or 2))
 
 
-@pytest.mark.timeout(180)
-async def test_an_interruption_at_the_very_end_is_finished_and_undoes_nothing(
-    rig: Rig, towns: Towns, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All is written and one partition opened, where a worker is at work already."""
-    town = await towns()
-    await town.publish_all(some_lines())
-    await town.settled()
-    await town.stop()
-    ledger = await rig.ledger()
-    before = {key: raw for states in (await contents(town)).values() for key, raw in states.items()}
-    opened, open_ = [], Restoring.open
+async def cut_short_at_the_end(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Change the households to 3 partitions, until all is written and the first partition opened."""
+    opened: list[Place] = []
+    open_ = Restoring.open
 
     async def killed(self: Restoring, *place: Any) -> None:
         if opened:
@@ -212,6 +204,20 @@ async def test_an_interruption_at_the_very_end_is_finished_and_undoes_nothing(
         fault.setattr(Restoring, "open", killed)
         with pytest.raises(CutShortError):
             await repartitioned(town, 3)
+
+
+@pytest.mark.timeout(180)
+async def test_an_interruption_at_the_very_end_is_finished_and_undoes_nothing(
+    rig: Rig, towns: Towns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All is written and one partition opened, where a worker is at work already."""
+    town = await towns()
+    await town.publish_all(some_lines())
+    await town.settled()
+    await town.stop()
+    ledger = await rig.ledger()
+    before = {key: raw for states in (await contents(town)).values() for key, raw in states.items()}
+    await cut_short_at_the_end(town, monkeypatch)
     claim = await ledger.claim("household", rig.prefix + HOUSEHOLD_FACTS, 0, 1, "w")
     await unlocked(ledger)
     with pytest.raises(InputError, match="repartition --household 3`"):
@@ -224,3 +230,24 @@ async def test_an_interruption_at_the_very_end_is_finished_and_undoes_nothing(
     assert left == [], "what lay beside, and what was written down, is gone"
     with pytest.raises(InputError, match="3 partitions already"):
         await repartitioned(town, 3)
+
+
+@pytest.mark.timeout(180)
+async def test_a_partition_that_a_killed_rebuild_has_emptied_since_is_not_opened(
+    rig: Rig, towns: Towns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody ran `rebuild` after the interruption, and that was killed: states would be lost in silence."""
+    town = await towns()
+    await town.publish_all(some_lines())
+    await town.settled()
+    await town.stop()
+    await cut_short_at_the_end(town, monkeypatch)
+    ledger = await rig.ledger()
+    await unlocked(ledger)
+    place = Place("household", rig.prefix + HOUSEHOLD_FACTS, 1)
+    emptied = Restoring(ledger, place)
+    await emptied.begin()
+    await emptied.release()
+    with pytest.raises(LedgerError, match="finish `hearthwatch rebuild` first"):
+        await repartitioned(town, 3)
+    assert await standing(ledger, place) is None
