@@ -129,7 +129,7 @@ def show(result: dict[str, Any], console: Console) -> None:
     for line in (
         (
             f"Faust as documented to the household stage: {times['median']} times"
-            f" ({times['least']} to {times['greatest']}; aim 12)"
+            f" ({times['least']} to {times['greatest']}; aim 15)"
         ),
         f"Backtest to orjson.loads of the same lines: {ratios['backtest_to_orjson_loads']} times (aim 40)",
         (

@@ -11,7 +11,7 @@ from bench.machine import spread
 from bench.stage_process import Sample
 
 #: CPU per record in microseconds that each stage is meant to stay within.
-AIMS: Final = {"intake": 12.0, "person": 8.0, "household": 20.0}
+AIMS: Final = {"intake": 10.0, "person": 6.0, "household": 18.0}
 
 
 def cpu_between(first: Sample, last: Sample) -> float:
