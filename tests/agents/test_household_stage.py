@@ -169,6 +169,14 @@ def test_households_by_level_are_counted() -> None:
     assert lane.counts == {"blue": 0, "red": 1}
 
 
+def test_a_level_that_changes_while_the_next_day_stays_is_counted() -> None:
+    lane = lane_of("household", HOUSEHOLD_FACTS)
+    run(stage(), lane, raws([ill(1)]))
+    part = run(stage(), lane, raws([jobless(2)], first=1))
+    assert part.next_days == {}
+    assert part.counts == lane.counts == stage().counted([part.states["~p1"] or b""]) != {}
+
+
 def test_between_records_households_catch_up_in_chunks() -> None:
     lane = lane_of("household", HOUSEHOLD_FACTS)
     one = stage()
