@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,11 +16,14 @@ from agents.lanes import Part
 from rules import household
 from rules.calendar import Calendar, day_from_text
 from rules.compile import compile_policy
+from rules.rulebook import Rulebook
 from streams.errors import LedgerError
 from streams.events import Event
+from streams.policies import LANGUAGE, Activation, Files
 from streams.records import (
     HOUSEHOLD_FACTS,
     WARNINGS,
+    Activate,
     Cause,
     Fact,
     Member,
@@ -32,7 +36,7 @@ from streams.records import (
     decode_household_record,
     encode,
 )
-from tests.agents.desk import Raw, lane_of, run, small_catalog, small_policy
+from tests.agents.desk import CASE, Raw, lane_of, run, small_catalog, small_policy
 
 CATALOG = small_catalog()
 RULES = compile_policy(small_policy(CATALOG), CATALOG)
@@ -72,7 +76,7 @@ def jobless(number: int, **more: Any) -> Fact:
     return fact(number, "work.lost", **more)
 
 
-def raws(messages: list[Message | Tick], *, first: int = 0, timestamp: int = 0) -> list[Raw]:
+def raws(messages: Sequence[Message | Tick | Activate], *, first: int = 0, timestamp: int = 0) -> list[Raw]:
     return [
         Raw(first + place, encode(message), b"k", timestamp or at(DAY + 1000) // 1000)
         for place, message in enumerate(messages)
@@ -175,6 +179,18 @@ def test_a_level_that_changes_while_the_next_day_stays_is_counted() -> None:
     part = run(stage(), lane, raws([jobless(2)], first=1))
     assert part.next_days == {}
     assert part.counts == lane.counts == stage().counted([part.states["~p1"] or b""]) != {}
+
+
+def test_a_policy_that_takes_over_between_two_records_of_a_household_in_one_part() -> None:
+    policy, catalog = ((CASE / name).read_bytes() for name in ("policy.yaml", "catalog.yaml"))
+    same = Files(LANGUAGE, policy, "policy.yaml", catalog, "catalog.yaml")
+    book = Rulebook([Activation(number, 0, same, same.digest) for number in (1, 2)])
+    one = HouseholdStage(RULES, clock="log", book=book)
+    lane = lane_of("household", HOUSEHOLD_FACTS)
+    part = run(one, lane, raws([ill(1), Activate(2, same.digest, at(DAY)), jobless(2), ill(3, person="p2")]))
+    for id in ("~p1", "~p2"):
+        assert household.decode(part.states[id] or b"").activation == 2
+    assert warned(part) == [("warning.raised", "~p1-1")]
 
 
 def test_between_records_households_catch_up_in_chunks() -> None:
