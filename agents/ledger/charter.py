@@ -1,10 +1,12 @@
 """The charter: what the ledger is, kept apart from Redis, in the compacted topic ``hearthwatch.ledger``.
 
-It says which ledger belongs to this Kafka, which partitions have started, and the digests of the
-catalogue and the policy that the data was made with. With it an empty Redis is told from a new one.
+It says which ledger belongs to this Kafka, which partitions have started, the digests of the
+catalogue and the policy that the data was made with, and which topics began anew after they had been used.
+With it an empty Redis is told from a new one, and a log that only seems whole from one that is.
 
-A record's key is ``ledger``, ``made-with/<what>`` or ``started/<stage>/<topic>/<partition>``; its value is
-a text (the ledger's id, a digest, the id of the ledger that started it).
+A record's key is ``ledger``, ``made-with/<what>``, ``started/<stage>/<topic>/<partition>`` or
+``anew/<topic>``; its value is a text (the ledger's id, a digest, the id of the ledger that started it, when
+the topic began anew as RFC 3339 has it). Keys of other kinds are passed over.
 """
 
 from __future__ import annotations
@@ -28,11 +30,13 @@ class Charter:
         ledger: the id of the ledger, None before the first start.
         made_with: digests by ``catalog``, ``policy`` and the like.
         started: (stage, topic, partition).
+        anew: when a topic began anew, by its name on the broker: its log lacks what was before.
     """
 
     ledger: str | None = None
     made_with: dict[str, str] = field(default_factory=dict)
     started: set[tuple[str, str, int]] = field(default_factory=set)
+    anew: dict[str, str] = field(default_factory=dict)
 
     def take(self, key: str, value: str | None) -> None:
         """Apply one record of the topic; a null value takes the key back."""
@@ -50,6 +54,11 @@ class Charter:
                 self.started.discard((stage, topic, int(partition)))
             else:
                 self.started.add((stage, topic, int(partition)))
+        elif kind == "anew":
+            if value is None:
+                self.anew.pop(rest, None)
+            else:
+                self.anew[rest] = value
 
 
 class CharterStore(Protocol):

@@ -4,7 +4,8 @@ Which partition a household's records go to follows from its id and the number o
 log have to change together. Nothing may be under way: every record of person and household is applied first.
 Then the states are laid out anew beside the old ones, the topic and its snapshots are made anew and empty,
 snapshots of every household are written at offset 0, and the partitions begin there. From the moment that
-the new layout is whole, a run that was interrupted is finished by running it again.
+the new layout is whole, a run that was interrupted is finished by running it again. The charter says since
+when the topics begin anew: their log alone makes no state again.
 
 What numbers on the old log meant ends with it: marks of channels that begin anew (``household.facts-*``) are
 forgotten; those of person's channels go on, as everything up to them was applied; intake's are not needed,
@@ -49,6 +50,7 @@ from streams.snapshots import (
     snapshot_topic,
     state_key,
 )
+from streams.timestamps import format_timestamp
 
 _CHUNK: Final = 1_000
 #: Below every claim's.
@@ -299,8 +301,11 @@ class Repartition:
         for one in layouts:
             for number in range(max(one.before, one.count)):  # whoever still runs is fenced
                 await self._at(self._ledger, one.stage, number).begin()
-        await self._remake({one.stage: one.count for one in layouts})
         charter = self._ledger.charter
+        # First, so that no rebuild ever takes the new log for all that there was.
+        now = format_timestamp(int(time.time()) * 1_000_000)
+        await charter.write({f"anew/{self._name(one.topic)}": now for one in layouts})
+        await self._remake({one.stage: one.count for one in layouts})
         id = (await charter.read()).ledger
         records: dict[str, str | None] = {
             f"started/{one.stage}/{self._name(one.topic)}/{number}": id if number < one.count else None

@@ -108,7 +108,8 @@ class Rebuild:
 
     Args:
         config: as a worker of this installation has it.
-        from_log: pass snapshots of states over; the log must still have its beginning.
+        from_log: pass snapshots of states over; the log must still have its beginning, and a topic that
+            `hearthwatch repartition` began anew has not.
         tell: shows how far it is.
     """
 
@@ -233,7 +234,8 @@ class Rebuild:
         """A replay that stands at its beginning, and the end that the log has now.
 
         Raises:
-            LedgerError: what it would have to read is not there any more.
+            LedgerError: what it would have to read is not there any more, or the topic began anew after it
+                had been used, and there is no snapshot to begin at.
         """
         topic = self.topic(place)
         kept: Kept | None = None
@@ -254,6 +256,8 @@ class Rebuild:
             kept = None
         stage = self.stage(place.stage)  # type: ignore[arg-type]
         replay = Replay(stage, place, topic, kept)
+        if not replay.is_from_snapshot:
+            await self._whole(place)
         if not first <= replay.start <= end:
             what = f"the snapshots end at offset {replay.start}" if replay.is_from_snapshot else "no snapshot"
             raise LedgerError(
@@ -261,6 +265,20 @@ class Rebuild:
                 " restore Redis or Kafka from a backup"
             )
         return replay, end
+
+    async def _whole(self, place: Place) -> None:
+        """Refuse a log that begins at offset 0 and does not hold what was before."""
+        since = (await self._ledger.charter.read()).anew.get(place.topic)
+        if since is not None:
+            fix = (
+                "leave out --from-log: `hearthwatch rebuild` goes by the snapshots"
+                if self._from_log
+                else "no snapshot that can be relied on holds them: restore Redis or Kafka from a backup"
+            )
+            raise LedgerError(
+                f"{place}: the log alone does not hold its states: `hearthwatch repartition` began it anew at"
+                f" {since}, with the states in snapshots; {fix}"
+            )
 
     async def _replay(
         self, place: Place, warned: dict[str, int], marks: dict[int, Marks], missing: Missing | None

@@ -12,6 +12,8 @@ from agents.ledger import Ledger
 from agents.ledger.restoring import Place, Restoring, standing
 from agents.rebuild.repartition import Repartition
 from agents.rebuild.replay import parsed
+from agents.rebuild.restore import Rebuild
+from agents.rebuild.verify import verify
 from streams import topics
 from streams.errors import InputError, LedgerError
 from streams.kafka_clients import Connection
@@ -140,6 +142,33 @@ async def test_households_go_to_their_partitions_and_numbers_go_on(
     for household, several in later.items():
         assert several == list(range(1, len(several) + 1)), household
     assert [one.first for one in await town.verify()] == [""] * (2 + count)
+    await a_log_that_began_anew_is_refused(town, count)
+
+
+async def a_log_that_began_anew_is_refused(town: Town, count: int) -> None:
+    """It begins at offset 0 and seems whole; what a rebuild from it alone makes would be the wrong states."""
+    await town.stop()
+    before = await contents(town)
+    place = Place("household", town.rig.prefix + HOUSEHOLD_FACTS, count - 1)
+    ledger = await town.rig.ledger()
+    with pytest.raises(LedgerError, match=r"repartition` began it anew at .*leave out --from-log"):
+        await town.rebuild("household", place.partition, from_log=True)
+    work = Rebuild(town.rig.config(catalog=town.catalog, policy=town.policy), ledger, from_log=True)
+    try:
+        with pytest.raises(LedgerError, match="the log alone does not hold its states"):
+            await verify(work, ledger, place)
+    finally:
+        await work.close()
+    assert await contents(town) == before, "nothing was changed"
+    await town.rebuild("person", 0, from_log=True)  # its log has its beginning
+    await town.rebuild("household", place.partition)
+    assert await contents(town) == before
+    # Where the snapshots are gone too, nothing is made from the log.
+    one = Topic(town.rig.prefix + snapshot_topic("household"), count, 1, {}, "")
+    await asyncio.to_thread(topics.remake, Connection(town.rig.stack.kafka_bootstrap), [one])
+    with pytest.raises(LedgerError, match="restore Redis or Kafka from a backup"):
+        await town.rebuild("household", place.partition)
+    assert await contents(town) == before
 
 
 @pytest.mark.timeout(180)
