@@ -126,12 +126,14 @@ async def append_case_ticks(
 
     Raises:
         TransportError: the stages did not get through in time (is a worker running?).
+        LedgerMissingError: Redis has lost a partition: no worker goes on with it.
     """
     flow = Flow(kafka, ledger, prefix=topic_prefix)
     advice = "are `forward` and `cases` running?"
     async with _ticking(flow, kafka, "cases", CASE_COMMANDS, case_tick(until), until) as ticks:
         if ticks.at:
             async with _in_time(timeout_seconds, "cases", advice):
+                await flow.check_held(STEPS)
                 await flow.through(STEPS)
                 for topic, number in ticks.at:
                     for household, _ in await ledger.next_due("cases", topic, number, until, -1):
@@ -156,6 +158,7 @@ async def append_alert_ticks(
 
     Raises:
         TransportError: dispatch, or a channel, did not get through in time.
+        LedgerMissingError: Redis has lost a partition.
     """
     flow = Flow(kafka, ledger, prefix=topic_prefix)
     advice = "is `dispatch` running, and do its channels answer?"
@@ -207,6 +210,7 @@ async def _ticking(
     producer = OrderedProducer(kafka, topics=[topic], prefix=flow.prefix)
     try:
         at = await flow.partitions([topic])
+        await flow.check_held([(stage, [topic])])
         if any((await flow.positions(stage, at)).values()):
             await producer.start()
         else:

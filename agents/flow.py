@@ -71,6 +71,18 @@ class Flow:
         """Where a stage stands in the ledger."""
         return await self.ledger.positions(stage, at)
 
+    async def check_held(self, steps: Sequence[tuple[str, Sequence[str]]]) -> None:
+        """Refuse to wait for a stage of which Redis has lost a partition: nothing would come.
+
+        Args:
+            steps: (stage, what it reads).
+
+        Raises:
+            LedgerMissingError: it has.
+        """
+        for stage, topics in steps:
+            await self.ledger.check_held(stage, await self.partitions(topics))
+
     async def missing(self, stage: str, targets: Mapping[At, int]) -> int:
         """How many offsets a stage still has to go to reach some targets."""
         found = await self.positions(stage, targets)

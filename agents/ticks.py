@@ -84,11 +84,13 @@ async def append_ticks(
 
     Raises:
         TransportError: the stages did not get through in time (is a worker running?).
+        LedgerMissingError: Redis has lost a partition: no worker goes on with it.
     """
     flow = Flow(kafka, ledger, prefix=topic_prefix)
     producer = OrderedProducer(kafka, topics=[HOUSEHOLD_FACTS], prefix=topic_prefix)
     try:
         async with asyncio.timeout(timeout_seconds):
+            await flow.check_held(steps(catalog))
             await flow.through(steps(catalog))
             at = await flow.partitions([HOUSEHOLD_FACTS])
             found = await flow.positions("household", at)

@@ -83,6 +83,8 @@ class Judged:
         number = partition_of(household.encode(), await self._count(HOUSEHOLD_FACTS))
         at = (HOUSEHOLD_FACTS, number)
         raw = (await self._ledger.read("household", *at, [household]))[0]
+        if raw is None:
+            await self._ledger.check_held("household", [at])
         home = core.new(household) if raw is None else core.decode(raw)
         position = (await self._ledger.positions("household", [at]))[at]
         if position is not None and position.day is not None:  # it may not have been visited for months

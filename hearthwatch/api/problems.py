@@ -12,6 +12,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
+from agents.ledger import LedgerMissingError
 from streams.errors import HearthwatchError, InputError, TransportError
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,8 @@ TOLD: Final[Mapping[str, str]] = {
     "repeated-refusal": "a command with this id was refused before, and is not tried again: take a new id",
     "too-many-streams": "close a stream, or use one for all",
     "internal-error": "the program failed; its log has the place under the request's id",
-    "unavailable": "Kafka or Redis does not answer, or the audit log does not take the record: try again",
+    "unavailable": "Kafka or Redis does not answer, the audit log does not take the record, or Redis has"
+    " lost its data (`detail` says which): try again",
 }
 """Reason -> when it is given, for the reference; of those that are not here, a command's."""
 
@@ -185,6 +187,8 @@ def on_ours(request: Request[Any, Any, Any], error: HearthwatchError) -> Respons
     if isinstance(error, InputError):
         return response(request, "bad-data", str(error))
     logger.warning("request not served: %s", type(error).__name__, extra={"request": _id(request)})
+    if isinstance(error, LedgerMissingError):
+        return response(request, "unavailable", str(error))
     if isinstance(error, TransportError):
         return response(request, "unavailable", f"a server behind the API does not answer ({error})")
     return response(request, "internal-error", _UNKNOWN)

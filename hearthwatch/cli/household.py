@@ -158,9 +158,10 @@ async def _read(settings: Settings, id: str) -> tuple[Household, int | None] | N
         count = len(await flow.partitions([HOUSEHOLD_FACTS]))
         partition = partition_of(id.encode(), count)
         raw = (await ledger.read("household", HOUSEHOLD_FACTS, partition, [id]))[0]
-        if raw is None:
-            return None
         at = (HOUSEHOLD_FACTS, partition)
+        if raw is None:
+            await ledger.check_held("household", [at])
+            return None
         position = (await ledger.positions("household", [at]))[at]
         return core.decode(raw), None if position is None else position.day
     finally:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from agents.ledger import Ledger, Position
+from agents.ledger import Ledger, LedgerMissingError, Position
 from hearthwatch.activated import activated
 from hearthwatch.cli.groups import Group
 from hearthwatch.connections import kafka_arguments
@@ -34,9 +34,17 @@ def ledger() -> None:
 @ledger.command(epilog="Example: hearthwatch ledger show --json | jq '.[] | select(.stage==\"household\")'")
 @click.option("--json", "as_json", is_flag=True, help="Print a list of objects.")
 def show(as_json: bool) -> None:
-    """Show where each partition of each stage stands: next offset, commits, day, owner."""
+    """Show where each partition of each stage stands: next offset, commits, day, owner.
+
+    Where Redis has lost partitions, those that are there are shown first, and the error names the first lost.
+    """
+    lost: list[LedgerMissingError] = []
 
     async def look(ledger: Ledger, stage: str, at: Sequence[At]) -> dict[At, Position | None]:
+        try:
+            await ledger.check_held(stage, at)
+        except LedgerMissingError as error:
+            lost.append(error)
         return await ledger.positions(stage, at)
 
     settings = in_force(load_settings())
@@ -57,7 +65,13 @@ def show(as_json: bool) -> None:
             rows.append(row)
     if as_json:
         click.echo(json.dumps(rows))
-        return
+    else:
+        _print(rows)
+    if lost:
+        raise lost[0]
+
+
+def _print(rows: Sequence[dict[str, Any]]) -> None:
     table = Table(box=None, pad_edge=False)
     headings = ("stage", "topic", "partition", "next_offset", "commits", "day", "states", "owner")
     for heading in headings:

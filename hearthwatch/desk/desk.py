@@ -320,6 +320,8 @@ class Desk:
     # -- within ----------------------------------------------------------------------------------------
     async def _members(self, scope: Sequence[str] | None, after: str | None) -> AsyncIterator[str]:
         partitions = range(self._counts[CASE_COMMANDS])
+        # Also where others are there: a list without a lost partition's cases would seem whole.
+        await self._ledger.check_held(STAGE, [(CASE_COMMANDS, number) for number in partitions])
         for prefix in prefixes(scope):
             if after is not None and after > prefix + "\x7f":
                 continue  # the page before was past it
@@ -344,7 +346,10 @@ class Desk:
     async def _home(self, household: str) -> Home | None:
         partition = partition_of(household.encode(), self._counts[CASE_COMMANDS])
         raw = (await self._ledger.read(STAGE, CASE_COMMANDS, partition, [household]))[0]
-        return None if raw is None else state_format.decode(raw)
+        if raw is None:
+            await self._ledger.check_held(STAGE, [(CASE_COMMANDS, partition)])
+            return None
+        return state_format.decode(raw)
 
     async def _explained(self, id: str, language: Language) -> tuple[Explanation, Policy, Catalog] | None:
         return await self._scores.explained(id, self._counts[HOUSEHOLD_FACTS], language)

@@ -36,12 +36,14 @@ class Scores:
 
         Raises:
             TransportError: a server does not answer.
+            LedgerMissingError: Redis has lost the household's partition.
         """
         partition = partition_of(id.encode(), partitions)
         raw = (await self._ledger.read("household", HOUSEHOLD_FACTS, partition, [id]))[0]
-        if raw is None:
-            return None
         at = (HOUSEHOLD_FACTS, partition)
+        if raw is None:
+            await self._ledger.check_held("household", [at])
+            return None
         position = (await self._ledger.positions("household", [at]))[at]
         day = None if position is None else position.day
         return await asyncio.to_thread(self._explain, raw, day, language)

@@ -22,7 +22,7 @@ from streams import kafka_clients, topics
 from streams.errors import BrokerUnavailableError
 from streams.kafka_clients import Connection
 from tests.ledger.homes import Home
-from tests.ledger.test_conformance import claim
+from tests.ledger.test_conformance import STAGE, TOPIC, claim
 
 
 @pytest.fixture
@@ -100,6 +100,21 @@ async def test_a_redis_that_lost_everything_is_refused(link: RedisLink, valkey: 
     with pytest.raises(LedgerMissingError, match=r"1 partitions have started.*hearthwatch rebuild"):
         await Ledger(link, store, on_refusal=refusals.append).open()
     assert refusals == ["missing"]
+
+
+async def test_who_only_reads_is_told_of_a_loss_and_not_that_nothing_was_there(
+    link: RedisLink, valkey: Home
+) -> None:
+    ledger = Ledger(link, MemoryCharter())
+    await claim(ledger)
+    await ledger.check_held(STAGE, [(TOPIC, 3), (TOPIC, 4)])  # 4 has never started
+    with valkey.admin() as admin:
+        admin.flushall()
+    await ledger.check_held(STAGE, [(TOPIC, 4)])
+    with pytest.raises(
+        LedgerMissingError, match=rf"lost its data: {STAGE} {TOPIC}/3 has .*hearthwatch rebuild"
+    ):
+        await ledger.check_held(STAGE, [(TOPIC, 3), (TOPIC, 4)])
 
 
 async def test_a_redis_that_was_lost_before_anything_started_is_used(link: RedisLink, valkey: Home) -> None:
