@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import Final
 
 import redis.exceptions
@@ -49,6 +50,8 @@ def cause_of(error: BaseException) -> str:
     """Why, in a few words: the system's where there are any, otherwise the client's first line."""
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, socket.gaierror):  # its numbers are not the system's
+            return "its name is not known here"
         if isinstance(cause, OSError) and cause.errno:
             return os.strerror(cause.errno).lower()
         cause = cause.__cause__ or cause.__context__

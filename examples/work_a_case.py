@@ -13,6 +13,7 @@ from typing import Any
 from casework.cases.commands import Actor, Command
 from hearthwatch.desk import CaseView, Desk
 from hearthwatch.settings import load_settings
+from streams.timestamps import is_date
 
 LIN = Actor("lin", "community", ("420106",))
 GAO = Actor("gao", "street", ("420106",))
@@ -66,4 +67,7 @@ async def _do(
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3 or not is_date(sys.argv[2]):
+        print(__doc__, file=sys.stderr)
+        sys.exit(2)
     asyncio.run(work(sys.argv[1], sys.argv[2]))

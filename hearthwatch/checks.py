@@ -25,8 +25,9 @@ from hearthwatch.connections import (
     uses_local_kafka,
     uses_local_redis,
 )
-from hearthwatch.setting_sources import CONFIG_VARIABLE, no_setting, variable_of
-from hearthwatch.settings import SECRETS, Settings, unknown_variables
+from hearthwatch.counted import counted
+from hearthwatch.setting_sources import CONFIG_VARIABLE, variable_of
+from hearthwatch.settings import SECRETS, Settings, misspelt
 from hearthwatch.topic_plan import planned_topics
 from rules.policy import Policy
 from rules.policy_file import read_policy
@@ -110,10 +111,8 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
     yield Finding(
         "settings", "ok", f"read from {config} and the environment" if config else "all can be used"
     )
-    for name in unknown_variables(os.environ):
-        yield Finding(
-            "settings", "warn", no_setting(name, Settings.model_fields), "correct its name, or unset it"
-        )
+    for told in misspelt(os.environ):
+        yield Finding("settings", "warn", told, "correct its name, or unset it")
     for name in SECRETS:
         path = os.environ.get(f"{variable_of(name)}_FILE")
         if path and Path(path).stat().st_mode & 0o004:
@@ -251,7 +250,7 @@ def check_casework(settings: Settings, catalog: Catalog, policy: Policy | None =
             "routes", "fail", str(error), "mend the file; `hearthwatch routes check` reads it again"
         )
         return
-    told = f"{settings.routes}: {len(routes.teams)} team{'s are' if len(routes.teams) != 1 else ' is'} told"
+    told = f"{settings.routes}: {counted(len(routes.teams), 'team is', 'teams are')} told"
     if lacks := unset_addresses(settings, routes, os.environ):
         yield Finding(
             "routes", "warn", "\n".join([f"{told}; but not by all channels, here:", *lacks]),
@@ -277,8 +276,9 @@ def check_kafka(settings: Settings, planned: tuple[Topic, ...]) -> Iterator[Find
             START if local else "see that it runs, and the HEARTHWATCH_KAFKA_* settings",
         )
         return
-    plural = "s" if brokers != 1 else ""
-    message = f"{brokers} broker{plural} at {settings.kafka_bootstrap} ({settings.kafka_security_protocol})"
+    message = (
+        f"{counted(brokers, 'broker')} at {settings.kafka_bootstrap} ({settings.kafka_security_protocol})"
+    )
     if brokers < settings.replication_factor:
         yield Finding(
             "kafka",

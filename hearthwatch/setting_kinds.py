@@ -58,8 +58,10 @@ def addresses(text: str) -> str:
 
 
 def redis_urls(text: str) -> str:
-    """URLs of Redis, several with commas between."""
-    for part in text.split(","):
+    """URLs of Redis, several with commas between; those after the first may be ``host:port`` alone."""
+    for number, part in enumerate(text.split(",")):
+        if number == 0 and "//" not in part:
+            raise ValueError("not such a URL")
         address = urlsplit(part if "//" in part else f"redis://{part}")
         place = address.path if address.scheme == "unix" else address.hostname
         if address.scheme not in {"redis", "rediss", "unix"} or not place:

@@ -332,10 +332,22 @@ SECRETS = tuple(name for name, field in Settings.model_fields.items() if is_secr
 """The settings that may also come from a file of their own."""
 
 
+STAFF_VARIABLES = frozenset({"HEARTHWATCH_STAFF", "HEARTHWATCH_ROLE", "HEARTHWATCH_COMMUNITIES"})
+"""No settings: who acts in `hearthwatch case` and `hearthwatch silence`, and as what."""
+
+
+def misspelt(environment: Mapping[str, str]) -> list[str]:
+    """A sentence on each variable that looks like a setting and is none, with the nearest one.
+
+    Never an error: Kubernetes, for one, gives a container variables that begin with its services' names.
+    """
+    return [no_setting(name, Settings.model_fields) for name in unknown_variables(environment)]
+
+
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Variables that look like settings and are none (misspelt ones, most likely)."""
     known = {variable_of(name) for name in Settings.model_fields} | {CONFIG_VARIABLE}
-    known |= {f"{variable_of(name)}_FILE" for name in SECRETS}
+    known |= {f"{variable_of(name)}_FILE" for name in SECRETS} | STAFF_VARIABLES
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 

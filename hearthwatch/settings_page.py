@@ -31,7 +31,9 @@ A secret may also stand in a file of its own, named by its variable with `_FILE`
 Kubernetes mount them: `HEARTHWATCH_KAFKA_PASSWORD_FILE=/run/secrets/kafka`. Secrets are never printed.
 
 Something that cannot be used ends every command with exit status 2 and one line for each fault: the variable,
-what was given, what is allowed. `hearthwatch doctor` also names variables that are no setting.
+what was given, what is allowed. A variable that begins like a setting and is none is ignored: it may be
+somebody else's, such as those that Kubernetes makes of a service's name. `hearthwatch up`, `worker` and `api`
+warn of it when they start, with the setting that it is nearest to, and so does `hearthwatch doctor`.
 
 This page is written by `python -m hearthwatch.settings_page`, and a test compares it with the code.
 

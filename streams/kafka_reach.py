@@ -21,6 +21,8 @@ from aiokafka.conn import AIOKafkaConnection
 from streams.errors import BrokerUnavailableError, TransportError
 
 STEP_TIMEOUT_SECONDS = 5.0
+#: aiokafka's own patience with a broker that is silent is 40 s.
+START_TIMEOUT_SECONDS = 10.0
 _OPTIONS = (
     "security_protocol",
     "ssl_context",
@@ -65,13 +67,14 @@ def why_not(bootstrap: str, options: Mapping[str, Any]) -> str | None:
 
 
 async def started(client: Any, arguments: Mapping[str, Any]) -> Any:
-    """A client of aiokafka, started; raises :func:`no_broker` where it gets no connection.
+    """A client of aiokafka, started; raises :func:`no_broker` where it gets no connection in 10 s.
 
     Args:
         arguments: those that it was made with.
     """
     try:
-        await client.start()
+        async with asyncio.timeout(START_TIMEOUT_SECONDS):
+            await client.start()
     except (aiokafka.errors.KafkaError, OSError) as error:
         await client.stop()
         raise await asyncio.to_thread(no_broker, arguments) from error
@@ -170,6 +173,8 @@ def _of_kind(error: BaseException, protocol: str) -> str:
             return "it wants a certificate of ours, and none was given"
         if isinstance(cause, ssl.SSLError):
             return f"TLS failed ({cause.reason or type(cause).__name__}): does it speak TLS on this port?"
+        if isinstance(cause, TimeoutError | aiokafka.errors.RequestTimedOutError):
+            return "it takes the connection and does not answer: is it overloaded or stopped?"
         cause = cause.__cause__ or cause.__context__
     told = str(error).strip().splitlines()
     what = told[0] if told else type(error).__name__

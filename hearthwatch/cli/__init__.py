@@ -1,7 +1,7 @@
 """The ``hearthwatch`` command: a table of subcommands, each imported when it is called.
 
 Exit status: 0 done, 1 the check or operation found problems, 2 bad input, 3 a server did not answer,
-130 interrupted.
+130 interrupted (0 where Ctrl-C is the ordinary end of a command, as of ``watch``).
 """
 
 from __future__ import annotations

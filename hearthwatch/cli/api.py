@@ -11,7 +11,7 @@ import click
 from hearthwatch.cli.options import Whole
 from hearthwatch.cli.worker import leave_with_parent, status_of
 from hearthwatch.logs import log_to_stderr
-from hearthwatch.settings import load_settings
+from hearthwatch.settings import load_settings, misspelt
 from streams.errors import HearthwatchError
 
 logger = logging.getLogger(__name__)
@@ -41,6 +41,8 @@ def api(host: str | None, port: int | None, tokens: Path | None, name: str | Non
     """
     settings = load_settings(api_host=host, api_port=port, tokens=tokens)
     log_to_stderr(settings.log_level, settings.log_format, stage="api", worker=name or f"api-{os.getpid()}")
+    for told in misspelt(os.environ):
+        logger.warning("%s", told)
     if supervised:
         leave_with_parent()
     from hearthwatch.api.serve import run_api

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from hearthwatch.cli.options import Whole, parse_day
 from hearthwatch.cli.output import Lines, keep_apart
+from hearthwatch.counted import counted
 from rules.backtest import Backtest, Rejection, read_lines, uncollected
 from rules.backtest_jobs import ParallelBacktest
 from rules.policy_file import read_policy
@@ -101,7 +102,9 @@ def backtest(
         click.echo(orjson.dumps(summary).decode())
     else:
         click.echo(
-            f"{run.accepted} events accepted, {run.rejected} rejected, {len(run.warnings)} warnings", err=True
+            f"{counted(run.accepted, 'event')} accepted, {run.rejected} rejected,"
+            f" {counted(len(run.warnings), 'warning')}",
+            err=True,
         )
 
 

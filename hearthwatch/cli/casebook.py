@@ -21,6 +21,7 @@ from hearthwatch.cli.faults import read_or_leave
 from hearthwatch.cli.groups import Group
 from hearthwatch.cli.options import Whole, check_code
 from hearthwatch.connections import kafka_arguments
+from hearthwatch.counted import counted
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
 from hearthwatch.settings import Settings, load_settings
@@ -64,7 +65,10 @@ def check(file: Path | None, as_json: bool) -> None:
     click.echo(f"{path}: good. Book {book.id}, version {book.version}, levels {', '.join(book.levels)}.")
     for one in book.baselines:
         whose = one.prefix or "every community"
-        click.echo(f"Until {instant_text(one.until)} {whose} goes live: {one.per_day} cases a day for each.")
+        click.echo(
+            f"Until {instant_text(one.until)} {whose} goes live:"
+            f" {counted(one.per_day, 'case')} a day for each."
+        )
 
 
 @casebook.command("worklist", epilog="Example: hearthwatch casebook worklist --community 420106003005")

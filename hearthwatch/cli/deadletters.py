@@ -14,6 +14,7 @@ from hearthwatch.cli.asking import ask
 from hearthwatch.cli.groups import Group
 from hearthwatch.cli.options import Whole
 from hearthwatch.connections import kafka_connection
+from hearthwatch.counted import counted
 from hearthwatch.screen import printable
 from hearthwatch.settings import load_settings
 from streams.deadletter_topic import read_dead_letters
@@ -86,7 +87,7 @@ def requeue(
         click.echo(f"{len(letters):,} would be sent again.")
         return
     if not yes:
-        events = "1 event" if len(letters) == 1 else f"{len(letters):,} events"
+        events = counted(len(letters), "event")
         ask(f"Send {events} again?", what=f"this sends {events} again")
     sent = failed = 0
     for letter, why in send_again(connection, letters):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import click
 
+from hearthwatch.counted import counted
 from hearthwatch.settings import load_settings
 from streams.errors import SettingsError
 
@@ -45,7 +46,7 @@ def doctor(as_json: bool) -> None:
             )
         )
     else:
-        click.echo(f"\n{len(findings)} checks: {failed} failed, {warned} with a warning")
+        click.echo(f"\n{counted(len(findings), 'check')}: {failed} failed, {warned} with a warning")
     click.get_current_context().exit(1 if failed else 0)
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from hearthwatch.counted import counted
 from streams.errors import FileFaults
 from streams.places import render_faults
 
@@ -53,7 +54,7 @@ def faults_text(error: FileFaults) -> str:
             parts += map(str, faults)
     count = len(error.faults)
     paths = ", ".join(dict.fromkeys(fault.path for fault in error.faults))
-    return "\n".join([*parts, f"{count} fault{'s' if count != 1 else ''} in {paths}."])
+    return "\n".join([*parts, f"{counted(count, 'fault')} in {paths}."])
 
 
 def faults_data(error: FileFaults) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from hearthwatch.cli.groups import Group
 from hearthwatch.cli.output import Lines
+from hearthwatch.counted import counted
 from hearthwatch.settings import load_settings
 from streams.catalog_file import read_catalog
 from streams.district import FIRST_DAY, District, district_lines
@@ -85,7 +86,8 @@ def district(
     if as_json:
         click.echo(orjson.dumps(summary).decode())
     else:
-        click.echo(f"{count:,} lines, {households:,} households, {made.length_days} days in {out}", err=True)
+        told = (counted(count, "line"), counted(households, "household"), counted(made.length_days, "day"))
+        click.echo(f"{', '.join(told)} in {out}", err=True)
 
 
 def _with_progress(lines: Iterator[bytes], made: District) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from hearthwatch.cli.groups import Group
 from hearthwatch.cli.output import Lines
+from hearthwatch.counted import counted
 from hearthwatch.settings import load_settings
 from streams.catalog_file import read_catalog
 from streams.envelope import Decoder
@@ -92,11 +93,12 @@ def _summary(imported: Imported, rejected: int) -> dict[str, object]:
 
 
 def _show(imported: Imported, rejected: int, out: Path, console: Console) -> None:
-    table = Table("event type", "events", title=f"{len(imported.lines):,} events in {out}")
+    table = Table("event type", "events", title=f"{counted(len(imported.lines), 'event')} in {out}")
     for kind, count in imported.types.most_common():
         table.add_row(kind, f"{count:,}")
     console.print(table)
     console.print(
-        f"{imported.persons} persons in {imported.households} households; {imported.left_out} left out "
-        f"(dead before the data begin); {rejected} events that the catalogue rejects."
+        f"{counted(imported.persons, 'person')} in {counted(imported.households, 'household')};"
+        f" {imported.left_out} left out "
+        f"(dead before the data begin); {counted(rejected, 'event')} that the catalogue rejects."
     )

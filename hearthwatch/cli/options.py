@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import click
@@ -28,6 +29,23 @@ class Whole(click.IntRange):
             up_to = "" if most is None else f" to {most:.0f}"
             self.fail(f"{number} is out of range: expected a whole number from {least}{up_to}", param, ctx)
         return number
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds, at least so many; says so in plain words where it is none."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See :class:`click.FloatRange`."""
+        least = self.min or 0
+        try:
+            seconds = float(value)
+        except ValueError:
+            self.fail(f"`{value}` is no number: expected seconds, from {least:g}, such as 2.5", param, ctx)
+        if not (math.isfinite(seconds) and seconds >= least):
+            self.fail(f"{value} is out of range: expected seconds, from {least:g}", param, ctx)
+        return seconds
 
 
 LANG: Final = click.option(

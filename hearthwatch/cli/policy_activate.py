@@ -23,7 +23,9 @@ from hearthwatch.activation import (
     wait_until_taken,
 )
 from hearthwatch.cli.local import reporting
+from hearthwatch.cli.options import Seconds
 from hearthwatch.connections import kafka_connection
+from hearthwatch.counted import counted
 from hearthwatch.running import create_topics, files_of, in_force, open_ledger
 from hearthwatch.screen import wide_console
 from hearthwatch.settings import Settings, load_settings
@@ -59,7 +61,7 @@ MOST_COMMUNITIES = 20
 @click.option("--no-wait", is_flag=True, help="Return when it is activated, not when all partitions run it.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(1),
+    type=Seconds(min=1),
     default=600.0,
     show_default=True,
     metavar="SECONDS",
@@ -146,11 +148,19 @@ def _taken_by(taken: Sequence[Standing], newest: int) -> str:
     """Who runs it by now; a partition in which nothing has ever been has nothing to run it on."""
     homes = sum(one.states for one in taken if one.stage == "household")
     fresh = sum(one.number is None for one in taken)
-    who = f"All {len(taken)} partitions run"
+    who = _all(len(taken), "")
     if fresh:
-        who = f"All {len(taken) - fresh} partitions that have had records run"
-    more = f" ({fresh} others begin with their first record)" if fresh else ""
-    return f"{who} activation {newest}{more}; {homes} households are evaluated."
+        who = _all(len(taken) - fresh, "that have had records ")
+    others = counted(fresh, "other begins with its", "others begin with their")
+    more = f" ({others} first record)" if fresh else ""
+    evaluated = counted(homes, "household is", "households are")
+    return f"{who} activation {newest}{more}; {evaluated} evaluated."
+
+
+def _all(partitions: int, which: str) -> str:
+    if partitions == 1:
+        return f"The only partition {which.replace('have', 'has')}runs"
+    return f"All {partitions} partitions {which}run"
 
 
 def _read(file: Path, catalog_file: Path | None, book: Rulebook) -> tuple[Files, Rulebook]:
@@ -226,10 +236,13 @@ def _show_preview(found: Preview, policy: Policy, as_json: bool) -> None:
     console = wide_console()
     console.print(
         f"Policy {policy.id} version {policy.version} would change the level of {found.changed} of"
-        f" {found.households} households, and raise {found.warnings.total()} warnings. Nothing was changed."
+        f" {counted(found.households, 'household')}, and raise {counted(found.warnings.total(), 'warning')}."
+        " Nothing was changed."
     )
     for type, number in sorted(found.lost.items()):
-        console.print(f"{number} live facts of the type {type} would count no more.", style="yellow")
+        console.print(
+            f"{counted(number, 'live fact')} of the type {type} would count no more.", style="yellow"
+        )
     if not found.changed:
         return
     table = Table(box=None, pad_edge=False)

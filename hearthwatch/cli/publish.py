@@ -14,6 +14,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from hearthwatch.cli.options import Seconds
 from hearthwatch.connections import kafka_connection
 from hearthwatch.settings import Settings, load_settings
 from streams.errors import InputError
@@ -46,7 +47,7 @@ INTERRUPTED = 130
 @click.option(
     "--timeout",
     "timeout_seconds",
-    type=click.FloatRange(min=1),
+    type=Seconds(min=1),
     default=60.0,
     show_default=True,
     metavar="SECONDS",

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from hearthwatch.cli.options import Whole
 from hearthwatch.cli.worker import CASE_STAGES, STAGES
+from hearthwatch.counted import counted
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
 from hearthwatch.settings import Settings, load_settings
@@ -173,12 +174,13 @@ def _print_restored(restored: list[Restored], as_json: bool) -> None:
             how = f"goes on at offset {one.end}"
         else:
             source = "its snapshots" if one.is_from_snapshot else "nothing"
-            how = f"{one.states} states from {source} and offsets {one.start} to {one.end}, {one.sent} sent"
+            states = counted(one.states, "state")
+            how = f"{states} from {source} and offsets {one.start} to {one.end}, {one.sent} sent"
         console.print(f"{one.place}: {how} ({one.seconds:.1f} s)", markup=False, highlight=False)
         if one.renumbered:
             console.print(
-                f"  {one.renumbered} households had more warnings than this program would have sent (an"
-                " earlier version scored otherwise): their numbers go on after the last one sent",
+                f"  {counted(one.renumbered, 'household')} had more warnings than this program would have"
+                " sent (an earlier version scored otherwise): their numbers go on after the last one sent",
                 markup=False,
             )
     click.echo("Workers go on with these partitions by themselves; start them if none run.")
@@ -192,9 +194,11 @@ def _print_verified(verified: list[Verified], as_json: bool) -> None:
     console = wide_console()
     for one in verified:
         if one.differences:
-            text = f"{one.differences} differences, the first: {one.first}"
+            text = f"{counted(one.differences, 'difference')}, the first: {one.first}"
         else:
-            text = f"{one.states} states are what a rebuild makes, at offset {one.end}"
+            text = (
+                f"{counted(one.states, 'state is', 'states are')} what a rebuild makes, at offset {one.end}"
+            )
             if not one.is_counted:
                 text += "; levels were not counted: households are still catching up with a day or a policy"
         console.print(f"{one.place}: {text}", markup=False, highlight=False)

@@ -19,8 +19,8 @@ HEAD = """\
 Written from the commands (`python -m hearthwatch.cli.reference`); `--help` says the same.
 
 Exit status of every command: 0 done, 1 the check or operation found problems, 2 bad input, 3 a server did not
-answer, 130 interrupted. Messages go to standard error, results to standard output; `--json` gives results to
-programs.
+answer, 130 interrupted (0 where Ctrl-C is the ordinary end: of `watch`, `up`, `worker` and `api`, once
+they run). Messages go to standard error, results to standard output; `--json` gives results to programs.
 """
 
 

@@ -12,6 +12,7 @@ from hearthwatch.cli.asking import ask
 from hearthwatch.cli.options import Whole
 from hearthwatch.cli.rebuild import Tell, as_made, shown
 from hearthwatch.connections import kafka_connection
+from hearthwatch.counted import counted
 from hearthwatch.run_folder import RunFolder
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.settings import Settings, load_settings
@@ -59,8 +60,10 @@ def repartition(households: int | None, persons: int | None, yes: bool) -> None:
         (PERSON_EVENTS, persons, "HEARTHWATCH_PERSON_PARTITIONS"),
     ):
         if count is not None:
-            click.echo(f"{topic} has {count} partitions. Set {setting}={count} before you start anything.")
-    click.echo(f"{states} households are in their places.")
+            click.echo(
+                f"{topic} has {counted(count, 'partition')}. Set {setting}={count} before you start anything."
+            )
+    click.echo(counted(states, "household is in its place.", "households are in their places."))
 
 
 def _topics(persons: int | None) -> list[str]:

@@ -19,6 +19,7 @@ from casework.alerts.routes_file import read_routes
 from hearthwatch.cli.faults import read_or_leave
 from hearthwatch.cli.groups import Group
 from hearthwatch.cli.moments import instant_of
+from hearthwatch.counted import counted
 from hearthwatch.settings import load_settings
 from rules.policy_file import read_policy
 from streams.catalog_file import read_catalog
@@ -158,7 +159,7 @@ def _told(team: dict[str, Any]) -> str:
 
 
 def _count(things: Sized, what: str) -> str:
-    return f"{len(things)} {what}{'s' if len(things) != 1 else ''}"
+    return counted(len(things), what)
 
 
 def _say_missing(lacks: list[str]) -> None:

@@ -26,6 +26,8 @@ from hearthwatch.activated import activated
 from hearthwatch.cli.groups import Group
 from hearthwatch.cli.moments import instant_of, local_text
 from hearthwatch.cli.on_record import entry, put_on_record
+from hearthwatch.cli.options import Seconds
+from hearthwatch.counted import counted
 from hearthwatch.running import in_force
 from hearthwatch.screen import printable, wide_console
 from hearthwatch.settings import Settings, load_settings
@@ -43,7 +45,7 @@ _AT = click.option(
 )
 _TIMEOUT = click.option(
     "--timeout",
-    type=click.FloatRange(0),
+    type=Seconds(min=0),
     default=30.0,
     show_default=True,
     metavar="SECONDS",
@@ -349,7 +351,7 @@ def _told_when(one: Standing, now: int, zone: dt.tzinfo) -> str:
 
 
 def _waiting(one: Standing) -> str:
-    return f"{one.holds} alerts wait for its end." if one.holds != 1 else "1 alert waits for its end."
+    return f"{counted(one.holds, 'alert waits', 'alerts wait')} for its end."
 
 
 def _plain(one: Standing, now: int) -> dict[str, Any]:

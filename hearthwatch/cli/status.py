@@ -30,9 +30,9 @@ PATIENCE_SECONDS = 3.0
 def status(as_json: bool) -> None:
     """Show Kafka, Redis and the workers that `hearthwatch up` runs on this machine.
 
-    For each worker its name, stage, pid, readiness, lag (records that are not committed yet), restarts, and
-    the address of its metrics; and what is left out, such as alerts to nobody. Exit status 0 if everything
-    is ready, 1 otherwise.
+    For each worker its name, stage, pid, readiness, lag (records that are not committed yet; ? while it is
+    not known, because the worker or Kafka does not answer), restarts, and the address of its metrics; and
+    what is left out, such as alerts to nobody. Exit status 0 if everything is ready, 1 otherwise.
     """
     settings = load_settings()
     found = look(settings)
@@ -49,9 +49,9 @@ def look(settings: Settings) -> dict[str, Any]:
 
     ``ready``; ``kafka`` and ``redis`` with ``address``, ``answers`` and ``error``; ``supervisor`` (``pid``,
     ``since``, ``clock``, ``catalog``, ``policy``) or null; ``metrics``, the addresses; ``workers``, each with
-    ``name``, ``stage``, ``pid``, ``state``, ``ready``, ``why`` not, ``lag`` in all, ``lag_by_topic``,
-    ``partitions``, ``waiting``, ``restarts``, ``since``, ``metrics`` and ``log``; ``notes``, lines on what is
-    left out.
+    ``name``, ``stage``, ``pid``, ``state``, ``ready``, ``why`` not, ``lag`` in all (null: not
+    known, as while Kafka does not answer), ``lag_by_topic``, ``partitions``, ``waiting``, ``restarts``,
+    ``since``, ``metrics`` and ``log``; ``notes``, lines on what is left out.
     """
     state = RunFolder(settings.data_dir).running()
     known = [] if state is None else state.workers
@@ -59,8 +59,9 @@ def look(settings: Settings) -> dict[str, Any]:
         kafka = pool.submit(_kafka, settings)
         redis = pool.submit(_redis, settings)
         answers = list(pool.map(lambda worker: ask_ready(worker, PATIENCE_SECONDS), known))
-    workers = [_worker(one, answer) for one, answer in zip(known, answers, strict=True)]
     servers = {"kafka": kafka.result(), "redis": redis.result()}
+    is_lag_known = bool(servers["kafka"]["answers"])  # a worker goes on telling what it last heard
+    workers = [_worker(one, answer, is_lag_known) for one, answer in zip(known, answers, strict=True)]
     is_ready = bool(workers) and all(one["ready"] for one in workers)
     return {
         "ready": is_ready and all(server["answers"] for server in servers.values()),
@@ -93,18 +94,18 @@ def _notes(workers: Sequence[WorkerState]) -> list[str]:
     return []
 
 
-def _worker(worker: WorkerState, answer: dict[str, Any] | None) -> dict[str, Any]:
+def _worker(worker: WorkerState, answer: dict[str, Any] | None, is_lag_known: bool) -> dict[str, Any]:
     known = asdict(worker)
     is_its = answer is not None and answer.get("pid") == worker.pid
     died = "" if worker.last_exit is None else f"it died with status {worker.last_exit}{last_line_of(worker)}"
     why = "" if is_its else f"it does not answer{' yet; ' if died else ''}{died}" if worker.pid else died
     said: dict[str, Any] = answer if answer is not None and is_its else {}
-    lag = said.get("lag", {})
+    lag = said.get("lag", {}) if is_lag_known else {}
     return {
         **{name: known[name] for name in ("name", "stage", "pid", "state")},
         "ready": bool(said.get("ready")),
         "why": said.get("why", why),
-        "lag": int(sum(lag.values())) if said else None,
+        "lag": int(sum(lag.values())) if said and is_lag_known else None,
         "lag_by_topic": {topic: int(number) for topic, number in lag.items()},
         "partitions": said.get("owned", 0),
         "waiting": said.get("waiting", 0),

@@ -16,6 +16,7 @@ from casework.stories.told import tell
 from hearthwatch.casework_files import casebook_or_why
 from hearthwatch.cli.groups import Group
 from hearthwatch.cli.output import Lines
+from hearthwatch.counted import counted
 from hearthwatch.settings import load_settings
 from rules.backtest import Backtest
 from rules.calendar import day_from_text
@@ -85,7 +86,9 @@ def events(paths: tuple[Path, ...], out: Path, catalog: Path | None, policy: Pat
     lines = in_order(stories)
     with Lines(out) as file:
         file.write_all(lines)
-    click.echo(f"{len(lines)} events of {len(stories)} stories in {out}", err=True)
+    click.echo(
+        f"{counted(len(lines), 'event')} of {counted(len(stories), 'story', 'stories')} in {out}", err=True
+    )
 
 
 def warnings_of(told: Story, catalog: Catalog, policy: Policy, rules: Rules) -> list[dict[str, object]]:

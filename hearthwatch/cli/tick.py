@@ -8,8 +8,9 @@ import json
 import click
 
 from hearthwatch.activated import activated
-from hearthwatch.cli.options import parse_day
+from hearthwatch.cli.options import Seconds, parse_day
 from hearthwatch.connections import kafka_arguments
+from hearthwatch.counted import counted
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.settings import Settings, load_settings
 from rules.calendar import Calendar, day_text
@@ -27,7 +28,7 @@ from streams.errors import SettingsError
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(1),
+    type=Seconds(min=1),
     default=300.0,
     show_default=True,
     metavar="SECONDS",
@@ -56,9 +57,9 @@ def tick(until: str, no_wait: bool, timeout: float, as_json: bool) -> None:
     elif first is None:
         click.echo("Nothing to do: no household is before that day, or nothing was published yet.")
     else:
-        click.echo(f"The days {days['first']} to {days['last']} have passed ({count} ticks).")
+        click.echo(f"The days {days['first']} to {days['last']} have passed ({counted(count, 'tick')}).")
     if deadlines and not as_json:
-        click.echo(f"Deadlines passed in {deadlines} cases.")
+        click.echo(f"Deadlines passed in {counted(deadlines, 'case')}.")
     if alerts and not as_json:
         click.echo("The alerts that were due have been sent.")
 

@@ -24,12 +24,13 @@ from hearthwatch.casework_files import casebook_or_why, unset_addresses
 from hearthwatch.cli.local import reporting
 from hearthwatch.cli.worker import CASE_STAGES, STAGES, metrics_port_of
 from hearthwatch.connections import local_stack
+from hearthwatch.counted import counted
 from hearthwatch.logs import log_to_stderr
 from hearthwatch.observing import prometheus_of, say_where, start_observing
 from hearthwatch.run_folder import API, RunFolder, RunState, WorkerState, last_lines
 from hearthwatch.running import prepare, uses_local
 from hearthwatch.setting_sources import CONFIG_VARIABLE
-from hearthwatch.settings import Settings, load_settings
+from hearthwatch.settings import Settings, load_settings, misspelt
 from hearthwatch.supervisor import Supervisor, WorkersFailedError
 from rules.policy import Policy
 from rules.rulebook import Rulebook
@@ -94,6 +95,9 @@ def up(
     """
     settings = load_settings(catalog=catalog, policy=policy, clock=clock)
     counts = counts_of(scale)
+    if not as_detached:  # otherwise whoever started us has said it
+        for told in misspelt(os.environ):
+            click.echo(f"Warning: {told}.".replace("?.", "?"), err=True)
     # Everything that was written by hand is checked before anything runs: a fault leaves nothing behind.
     checked = None if as_detached else check_files(settings)
     signal.signal(signal.SIGTERM, _interrupt)  # until the supervisor takes signals over
@@ -286,8 +290,8 @@ def _detach(
     process.returncode = 0  # it outlives us
     assert state is not None
     click.echo(
-        f"Running: Kafka at {settings.kafka_bootstrap}, {len(state.workers)} workers, supervisor pid"
-        f" {state.pid}. Logs are in {folder.path}."
+        f"Running: Kafka at {settings.kafka_bootstrap}, {counted(len(state.workers), 'worker')},"
+        f" supervisor pid {state.pid}. Logs are in {folder.path}."
     )
     if click.get_current_context().find_root().params.get("config"):
         click.echo(f"For this terminal: export {CONFIG_VARIABLE}={shlex.quote(os.environ[CONFIG_VARIABLE])}")
@@ -309,13 +313,13 @@ def down(keep_servers: bool) -> None:
         if keep_servers:
             folder.keep_servers_file.touch()
         _end(state.pid, folder)
-        click.echo(f"{len(state.workers)} workers stopped.")
+        click.echo(f"{counted(len(state.workers), 'worker')} stopped.")
     left = folder.end_leftovers()
     folder.forget()
     if prometheus_of(settings).down():
         click.echo("Prometheus stopped.")
     if left:
-        click.echo(f"{left} workers of a supervisor that was killed are stopped.")
+        click.echo(f"{counted(left, 'worker')} of a supervisor that was killed stopped.")
     if uses_local(settings) and not keep_servers:
         with reporting() as report:
             outcome = local_stack(settings).down(report)

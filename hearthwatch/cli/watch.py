@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from hearthwatch.cli.options import LANG
+from hearthwatch.cli.options import LANG, Seconds
 from hearthwatch.connections import kafka_connection
 from hearthwatch.settings import load_settings
 from hearthwatch.warning_style import level_style
@@ -38,7 +38,7 @@ from streams.warnings_topic import Start, WarningRecord, follow
 @LANG
 @click.option(
     "--until-quiet",
-    type=click.FloatRange(min=0.1),
+    type=Seconds(min=0.1),
     metavar="SECONDS",
     help="End when no warning came for so long (for scripts).",
 )
@@ -66,7 +66,7 @@ def watch(
 ) -> None:
     """Show warnings as they come: day, level, household, score and why, in one line each.
 
-    A warning that is repeated on Kafka is shown once. Ctrl-C ends it.
+    A warning that is repeated on Kafka is shown once. Ctrl-C is its ordinary end, with exit status 0.
     """
     settings = load_settings(catalog=catalog, policy=policy)
     rules = read_policy(settings.policy, read_catalog(settings.catalog))

@@ -12,7 +12,7 @@ import click
 
 from hearthwatch.cli.options import Whole
 from hearthwatch.logs import log_to_stderr
-from hearthwatch.settings import Settings, load_settings
+from hearthwatch.settings import Settings, load_settings, misspelt
 from hearthwatch.worker_config import worker_config
 from streams.errors import HearthwatchError, InputError, TransportError
 
@@ -56,6 +56,8 @@ def worker(
     settings = load_settings(worker_name=name)
     name = settings.worker_name or f"{stage}-{os.getpid()}"
     log_to_stderr(settings.log_level, settings.log_format, stage=stage, worker=name)
+    for told in misspelt(os.environ):
+        logger.warning("%s", told)
     if supervised:
         leave_with_parent()
     port = metrics_port if metrics_port is not None else metrics_port_of(settings, stage)

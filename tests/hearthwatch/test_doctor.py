@@ -215,7 +215,7 @@ def test_words_for_people_have_the_fix_below(
     assert cli.run(["doctor"]) == 1
     assert capsys.readouterr().out == (
         "fail  kafka     a\n                b\n                -> do c\n"
-        "\n1 checks: 1 failed, 0 with a warning\n"
+        "\n1 check: 1 failed, 0 with a warning\n"
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from deploy.local import default_data_dir
 from hearthwatch.setting_sources import variable_of
-from hearthwatch.settings import SECRETS, Settings, load_settings, unknown_variables
+from hearthwatch.settings import SECRETS, Settings, load_settings, misspelt, unknown_variables
 from hearthwatch.settings_page import page
 from streams.errors import SettingsError
 
@@ -224,9 +227,38 @@ def test_misspelt_variables_are_found() -> None:
         "HEARTHWATCH_CONFIG": "x",
         "HEARTHWATCH_CLOCK": "x",
         "HEARTHWATCH_REDIS_PASSWORD_FILE": "x",
+        "HEARTHWATCH_STAFF": "x",  # no setting, but of `hearthwatch case`
         "PATH": "x",
     }
     assert unknown_variables(environment) == ["HEARTHWATCH_KAFKA_BOOSTRAP"]
+    (told,) = misspelt(environment)
+    assert told.endswith("did you mean `HEARTHWATCH_KAFKA_BOOTSTRAP`?")
+
+
+@pytest.mark.parametrize("command", [["up"], ["worker", "person"], ["api"]])
+def test_what_runs_for_long_warns_of_them_when_it_starts(command: list[str], tmp_path: Path) -> None:
+    """Each then ends at once, because a file or its broker is missing."""
+    environment = {
+        **os.environ,
+        "HEARTHWATCH_DATA_DIR": str(tmp_path),
+        "HEARTHWATCH_KAFKA_BOOTSTRAP": "127.0.0.1:1",
+        "HEARTHWATCH_HOUSHOLD_PARTITIONS": "6",
+    }
+    for name in ("CATALOG", "TOKENS"):
+        environment[f"HEARTHWATCH_{name}"] = str(tmp_path / "missing")
+    done = subprocess.run(
+        [sys.executable, "-m", "hearthwatch", *command],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode in (2, 3)
+    assert "did you mean `HEARTHWATCH_HOUSEHOLD_PARTITIONS`?" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["foo", "foo:6379", "foo,redis://bar", "redis://"])
+def test_an_address_of_redis_says_what_it_is(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("HEARTHWATCH_REDIS_URL", url)
+    (line,) = faults()
+    assert line.startswith("HEARTHWATCH_REDIS_URL: got a value that is not shown; allowed: redis://host:port")
 
 
 def test_settings_cannot_be_changed() -> None:

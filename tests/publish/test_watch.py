@@ -179,3 +179,11 @@ def test_a_broker_that_is_not_there_exits_3(
     monkeypatch.setenv("HEARTHWATCH_KAFKA_BOOTSTRAP", "127.0.0.1:1")
     assert run(["watch"]) == 3
     assert "no Kafka broker answers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["x", "0", "nan", "inf"])
+def test_until_quiet_says_what_it_takes(given: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["watch", "--until-quiet", given]) == 2
+    told = capsys.readouterr().err
+    assert "--until-quiet" in told
+    assert "expected seconds, from 0.1" in told
