@@ -130,6 +130,10 @@ class Soak:
     async def zombie(self) -> None:
         stage = self.chance.choice(ALL_STAGES)
         zombie = self.workers[stage]
+        for one in self.site.running:
+            # A zombie from before is a member again: it may get the only partition, and the rival none.
+            if one.order.stage == stage and one is not zombie and not one.exited.is_set():
+                one.kill()
         zombie.send(signal.SIGSTOP)
         self.workers[stage] = rival = self.start(stage)
         await rival.signals.wait("claimed")
