@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from agents.ledger import KafkaCharter, Ledger
+from agents.ledger import Charter, KafkaCharter, Ledger
 from agents.redis_link import RedisLink
 from deploy.local.stack import Progress
 from hearthwatch.connections import (
@@ -19,7 +20,7 @@ from hearthwatch.connections import (
 )
 from hearthwatch.run_folder import RunFolder
 from hearthwatch.settings import Settings
-from hearthwatch.topic_plan import planned_topics
+from hearthwatch.topic_plan import is_laid_out, leads, partitions_setting, planned_topics
 from rules.policy import Policy
 from rules.rulebook import Rulebook
 from streams import topics
@@ -27,7 +28,7 @@ from streams.catalog import Catalog
 from streams.errors import InputError
 from streams.policies import LANGUAGE, POLICIES, Files
 from streams.policies_topic import append, read_activations
-from streams.topics import Topic
+from streams.topics import Difference, Topic
 
 #: A command line does not wait for Redis as long as a worker would.
 PATIENCE_SECONDS = 10.0
@@ -133,17 +134,65 @@ def create_topics(settings: Settings, planned: Sequence[Topic]) -> None:
         TransportError: the broker does not answer or refuses.
     """
     states = topics.create(kafka_connection(settings), planned)
-    wrong = [
-        f"the topic {state.topic.name} has {one.setting}={one.found}, expected {one.expected}"
-        for state in states
-        for one in state.differences
+    found = [(state.topic.name, one) for state in states for one in state.differences]
+    if found:
+        wrong = [
+            f"the topic {name} has {one.setting}={one.found}, expected {one.expected}" for name, one in found
+        ]
+        more = [f"(and {len(wrong) - 5} more)"] if len(wrong) > 5 else []
+        raise InputError("\n".join([*wrong[:5], *more, *_ways_back(settings, found)]))
+
+
+def _ways_back(settings: Settings, found: Sequence[tuple[str, Difference]]) -> Iterator[str]:
+    """What to do about topics that differ.
+
+    Where states are laid out by another number of partitions than the topic has, somebody added some by hand:
+    to set the setting would let workers begin households anew that have states elsewhere.
+    """
+    counts = {name: int(one.found) for name, one in found if one.setting == "partitions"}
+    started = Counter(topic for _, topic, _ in _charter(settings).started) if counts else Counter()
+    by_hand = [
+        name for name, count in counts.items() if started[name] not in (0, count) and is_laid_out(name)
     ]
-    if wrong:
-        more = f"\n(and {len(wrong) - 5} more)" if len(wrong) > 5 else ""
-        raise InputError(
-            "\n".join(wrong[:5]) + f"{more}\nset these back with Kafka's own tools, or change the settings"
-            " (HEARTHWATCH_CLOCK, HEARTHWATCH_*_PARTITIONS) to what the data was made with"
+    set_to: dict[str, set[int]] = defaultdict(set)
+    for name, count in counts.items():
+        set_to[partitions_setting(name) or name].add(count)
+    is_clear = not by_hand and all(len(several) == 1 for several in set_to.values())
+    is_clear = is_clear and set(set_to) == {partitions_setting(name) for name in counts if leads(name)}
+    texts = [f"{setting}={min(several)}" for setting, several in sorted(set_to.items())]
+    if by_hand:
+        yield (
+            f"partitions were added to {', '.join(by_hand)} by other means than `hearthwatch repartition`,"
+            " and the states lie by the old number: restore Kafka from a backup"
+            " (docs/how-to/change-partitions.md)"
         )
+    elif counts and is_clear:
+        yield f"set {' and '.join(texts)}, as the topics are (docs/how-to/change-partitions.md)"
+    if len(counts) < len(found) or not (by_hand or is_clear):
+        yield (
+            "set what else differs back with Kafka's own tools, or change the settings (HEARTHWATCH_CLOCK,"
+            " HEARTHWATCH_*_PARTITIONS) to what the data was made with"
+        )
+
+
+def _charter(settings: Settings) -> Charter:
+    async def ask() -> Charter:
+        store = KafkaCharter(kafka_arguments(settings), timeout_seconds=PATIENCE_SECONDS)
+        try:
+            return await store.read()
+        finally:
+            await store.close()
+
+    return asyncio.run(ask())
+
+
+def began_anew(settings: Settings, topic: str) -> str | None:
+    """When `hearthwatch repartition` began a topic anew, as RFC 3339 has it; None where its log is whole.
+
+    Raises:
+        BrokerUnavailableError: nobody answers.
+    """
+    return _charter(settings).anew.get(topic)
 
 
 async def _open(settings: Settings, made_with: dict[str, str]) -> None:

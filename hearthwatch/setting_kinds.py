@@ -27,12 +27,22 @@ def setting(default: Any, allowed: str, group: str, default_text: str = "", **bo
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 MetricsPort = Annotated[int, Field(ge=0, le=65535)]
-Partitions = Annotated[int, Field(ge=1, le=1024)]
+MOST_PARTITIONS: Final = 1024
+Partitions = Annotated[int, Field(ge=1, le=MOST_PARTITIONS)]
 
 PORT_TEXT: Final = "a port, 1 to 65535"
 METRICS_PORT_TEXT: Final = "a port, 0 to 65535 (0: any free one)"
 SWITCH_TEXT: Final = "true or false"
-PARTITIONS_TEXT: Final = "a whole number, 1 to 1024; it cannot be changed once the topic holds records"
+_PARTITIONS: Final = f"a whole number, 1 to {MOST_PARTITIONS}"
+PARTITIONS_TEXT: Final = f"{_PARTITIONS}; it cannot be changed once the topic holds records"
+LAID_OUT_TEXT: Final = (
+    f"{_PARTITIONS}; once the topic holds records, run `hearthwatch repartition` before another"
+    " (docs/how-to/change-partitions.md)"
+)
+ADDED_TEXT: Final = (
+    f"{_PARTITIONS}; once the topic holds records, add partitions to it before it is raised"
+    " (docs/how-to/change-partitions.md)"
+)
 
 
 def absolute(path: Path | None) -> Path | None:

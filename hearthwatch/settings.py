@@ -20,6 +20,8 @@ from deploy.local.data_folder import default_data_dir, default_jars_dir
 from deploy.local.prometheus import PROMETHEUS_PORT
 from deploy.local.stack import KAFKA_PORT, VALKEY_PORT
 from hearthwatch.setting_kinds import (
+    ADDED_TEXT,
+    LAID_OUT_TEXT,
     LOCAL,
     METRICS_PORT_TEXT,
     PARTITIONS_TEXT,
@@ -195,13 +197,13 @@ class Settings(BaseSettings):
     )
     """The beginning of every key, so that several installations can share a server."""
 
-    life_partitions: Partitions = setting(4, PARTITIONS_TEXT, _TOPICS)
+    life_partitions: Partitions = setting(4, ADDED_TEXT, _TOPICS)
     """Partitions of each `life.<department>` topic."""
-    person_partitions: Partitions = setting(8, PARTITIONS_TEXT, _TOPICS)
+    person_partitions: Partitions = setting(8, LAID_OUT_TEXT, _TOPICS)
     """Partitions of `person.events`: the most person workers that can share the work."""
-    household_partitions: Partitions = setting(8, PARTITIONS_TEXT, _TOPICS)
+    household_partitions: Partitions = setting(8, LAID_OUT_TEXT, _TOPICS)
     """Partitions of `household.facts`: the most household workers that can share the work."""
-    warnings_partitions: Partitions = setting(4, PARTITIONS_TEXT, _TOPICS)
+    warnings_partitions: Partitions = setting(4, ADDED_TEXT, _TOPICS)
     """Partitions of `warnings`."""
     case_partitions: Partitions = setting(4, PARTITIONS_TEXT, _TOPICS)
     """Partitions of `case.commands` and `case.events`: the most cases workers that can share the work."""

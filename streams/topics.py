@@ -129,7 +129,7 @@ def planned(
         life_partitions: of each `life.*` topic.
         person_partitions, household_partitions, warnings_partitions: of the topics keyed by person or
             household. They cannot be changed by hand once there are records: a state lives on its key's
-            partition (`hearthwatch repartition` does it for `household.facts`).
+            partition (`hearthwatch repartition` does it for `person.events` and `household.facts`).
         case_partitions: of `case.commands`, `case.events` and `alert.events`, keyed by household;
             alerts_partitions: of `alerts`, keyed by district. They cannot be changed once there are records.
         life_retention_days: for `life.*` in `wall`; intake has passed a record on long before, but the

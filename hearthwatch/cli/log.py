@@ -12,7 +12,7 @@ from hearthwatch.activated import activated
 from hearthwatch.cli.groups import Group
 from hearthwatch.cli.on_record import look_on_record
 from hearthwatch.connections import kafka_connection
-from hearthwatch.running import in_force
+from hearthwatch.running import began_anew, in_force
 from hearthwatch.settings import load_settings
 from rules.calendar import Calendar
 from rules.history import History, Logged
@@ -49,8 +49,9 @@ def export(id: str, output: BinaryIO) -> None:
     leaving. The household `log-export` is made up: it says what day it was. What is written is personal
     data.
 
-    The household's whole partition is read. Exit status 1 if it has nothing of it. Who exports is put on
-    record first (`hearthwatch audit list`).
+    The household's whole partition is read; where `hearthwatch repartition` has begun the log anew, it has
+    nothing from before, and standard error says since when. Exit status 1 if it has nothing of
+    the household. Who exports is put on record first (`hearthwatch audit list`).
     """
     settings = in_force(load_settings())
     connection = kafka_connection(settings)
@@ -76,6 +77,9 @@ def export(id: str, output: BinaryIO) -> None:
         for line in history.lines(logged()):
             output.write(line + b"\n")
             count += 1
+    since = began_anew(settings, HOUSEHOLD_FACTS)
+    if since is not None:
+        click.echo(f"The log began anew at the repartition of {since}: it has nothing from before.", err=True)
     if count == 0:
         click.echo(f"No household `{id}` is in the log.", err=True)
         click.get_current_context().exit(1)

@@ -15,6 +15,7 @@ from hearthwatch.connections import kafka_connection
 from hearthwatch.counted import counted
 from hearthwatch.run_folder import RunFolder
 from hearthwatch.running import in_force, open_ledger
+from hearthwatch.setting_kinds import MOST_PARTITIONS
 from hearthwatch.settings import Settings, load_settings
 from hearthwatch.topic_plan import planned_topics
 from hearthwatch.worker_config import worker_config
@@ -26,21 +27,24 @@ from streams.snapshots import snapshot_topic
 if TYPE_CHECKING:
     from agents.app import WorkerConfig
 
+_NUMBER = Whole(1, MOST_PARTITIONS)
+
 
 @click.command(
     epilog="Example: hearthwatch down --keep-servers && hearthwatch repartition --household 24 --yes"
 )
-@click.option("--household", "households", type=Whole(1, 1_000), help="Partitions of household.facts.")
-@click.option("--person", "persons", type=Whole(1, 1_000), help="Partitions of person.events.")
+@click.option("--household", "households", type=_NUMBER, help="Partitions of household.facts.")
+@click.option("--person", "persons", type=_NUMBER, help="Partitions of person.events.")
 @click.option("--yes", is_flag=True, help="Do not ask: the old log of the households is deleted.")
 def repartition(households: int | None, persons: int | None, yes: bool) -> None:
     """Give household.facts or person.events another number of partitions, and each key its place there.
 
     Stop all workers first, and back up Kafka and Redis. What is under way is applied, every household is
     written to its new partition and to new snapshots, and the topic begins anew: its records so far are
-    deleted, so `hearthwatch log export` and `rebuild --from-log` begin here. With --person the same is done
-    with every person, and household.facts begins anew too. Warnings go on with their numbers. If it is
-    interrupted, run it again. Afterwards set HEARTHWATCH_HOUSEHOLD_PARTITIONS, HEARTHWATCH_PERSON_PARTITIONS.
+    deleted, so `hearthwatch log export` begins here and `rebuild --from-log` is refused. With --person the
+    same is done with every person, and household.facts begins anew too. Warnings go on with their numbers. If
+    it is interrupted, run it again. Afterwards set HEARTHWATCH_HOUSEHOLD_PARTITIONS and
+    HEARTHWATCH_PERSON_PARTITIONS.
     """
     if households is None and persons is None:
         raise click.UsageError("say --household N, --person N or both")
