@@ -14,6 +14,7 @@ from agents.ledger import Ledger, LedgerMissingError, Position
 from hearthwatch.activated import activated
 from hearthwatch.cli.groups import Group
 from hearthwatch.connections import kafka_arguments
+from hearthwatch.counted import counted
 from hearthwatch.run_folder import RunFolder
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
@@ -99,7 +100,8 @@ def adopt() -> None:
         raise InputError("workers are running: stop them first with `hearthwatch down --keep-servers`")
     found = _each(settings, take)
     click.echo(
-        ", ".join(f"{stage}: {number} partitions" for stage, number in found.items()) + " can be claimed."
+        ", ".join(f"{stage}: {counted(number, 'partition')}" for stage, number in found.items())
+        + " can be claimed."
     )
 
 
