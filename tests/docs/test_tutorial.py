@@ -94,7 +94,7 @@ def test_the_tutorial_from_start_to_stop(environment: dict[str, str], tmp_path: 
     assert "raised" in said["hearthwatch watch --from beginning --until-quiet 3"]
     assert "kidney-failure" in said["hearthwatch household show H-lin"]
     assert "bad-data" in said["hearthwatch deadletters list"]
-    assert "Deadlines passed in 1 cases." in said["hearthwatch tick --until 2025-06-05"]
+    assert "Deadlines passed in 1 case." in said["hearthwatch tick --until 2025-06-05"]
     messages = [json.loads(line) for line in alerts.read_text("utf-8").splitlines()]
     titles = [message["text"]["title"] for message in messages]
     assert "New warning" in titles[0]
