@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from deploy.local import Stack, free_ports
-from tests import handshakes, jvm, turns
+from tests import jvm, turns
 
 #: No example has to be done in 200 ms: that would fail on a busy machine.
 settings.register_profile("any machine", deadline=None)
@@ -49,12 +49,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
     finally:
         stack.down()
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_configure() -> None:
-    """pytest's own hook for what is left open stands by now."""
-    handshakes.pass_over()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
