@@ -17,12 +17,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from agents.app import STAGES
-from agents.ticks import steps
 from bench.machine import CATALOG, POLICY
 from bench.scale_burst import AIM_SECONDS, PARTITIONS, THROUGH_SECONDS
 from bench.scale_homes import Progress, district, fill, models
 from bench.scale_load import memory_megabytes
-from bench.scale_probes import PROBES_PER_SECOND, Probes, Sender, by_phase, read, series
+from bench.scale_probes import PROBES_PER_SECOND, Probes, Sender, by_phase, probing, series
 from bench.servers import Round, server_cpu
 from bench.stage_children import Process
 from deploy.local import Stack
@@ -103,17 +102,8 @@ async def measure(stack: Stack, size: Size, say: Progress) -> dict[str, Any]:
             end.callback(workers[stage].kill)
             await workers[stage].ready()
         household = workers["household"]
-        await sender.producer.start()
-        is_there = asyncio.Event()
-        tasks = [asyncio.ensure_future(read(at, probes, is_there))]
         try:
-            await is_there.wait()
-            await at.publish(probes.registration())
-            async with asyncio.timeout(THROUGH_SECONDS):
-                await flow.through(steps(catalog))
-                tasks.append(
-                    asyncio.ensure_future(sender.evenly(None, PROBES_PER_SECOND, probes.line, probes.due))
-                )
+            async with probing(at, flow, probes, sender, THROUGH_SECONDS):
                 household.mark()
                 begin(0)
                 await asyncio.sleep(size.quiet_seconds)
@@ -133,25 +123,14 @@ async def measure(stack: Stack, size: Size, say: Progress) -> dict[str, Any]:
                 begin(2)
                 await asyncio.sleep(size.quiet_seconds)
                 begins.append(time.time())
-                tasks[1].cancel()
-                await sender.producer.flush()
-                await flow.through(steps(catalog))
-                await probes.all_read()
             # A commit is in the ledger a moment before its worker has counted it, so the count is taken here.
             household.mark()
             resident = memory_megabytes(household.pid)
             before, first, last, counted = [one for one in await household.stop() if one.name == "mark"]
             warnings = await at.read(WARNINGS)
         finally:
-            for task in tasks:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-            await sender.producer.stop()
             await flow.close()
             await flow.ledger.close()
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
     phases = by_phase(probes, PHASES, begins)
     # What the probes and waiting cost is told by the quiet time before.
     under_it = sum(one.states for one in standings if one.stage == "household")

@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from agents.app import STAGES
-from agents.ticks import append_ticks, caught_up, steps
+from agents.ticks import append_ticks, caught_up
 from bench.machine import CATALOG, POLICY
 from bench.scale_homes import Model, Progress, district, fill, models, name
 from bench.scale_load import memory_megabytes
-from bench.scale_probes import PROBES_PER_SECOND, Probes, Sender, by_phase, line_of, read, series
+from bench.scale_probes import PROBES_PER_SECOND, Probes, Sender, by_phase, line_of, probing, series
 from bench.servers import Round
 from bench.stage_children import Process
 from deploy.local import Stack
@@ -37,7 +37,7 @@ _PENSIONS: Final = "/wuchang/human-resources"
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much. The month's end lasts ``seconds``; the issue asks for ten minutes, fewer are harder."""
+    """How much. The month's end lasts ``seconds``; ten minutes are promised, fewer are harder."""
 
     households: int = 130_000
     seconds: float = 240.0
@@ -77,17 +77,8 @@ async def measure(stack: Stack, size: Size, say: Progress) -> dict[str, Any]:
             workers[stage] = Process(stage, at, 10**9, 10**9, sorted(os.sched_getaffinity(0)))
             end.callback(workers[stage].kill)
             await workers[stage].ready()
-        await sender.producer.start()
-        is_there = asyncio.Event()
-        tasks = [asyncio.ensure_future(read(at, probes, is_there))]
         try:
-            await is_there.wait()
-            await at.publish(probes.registration())
-            async with asyncio.timeout(THROUGH_SECONDS + size.seconds):
-                await flow.through(steps(catalog))
-                tasks.append(
-                    asyncio.ensure_future(sender.evenly(None, PROBES_PER_SECOND, probes.line, probes.due))
-                )
+            async with probing(at, flow, probes, sender, THROUGH_SECONDS + size.seconds):
 
                 def begin(phase: int) -> None:
                     say(PHASES[phase])
@@ -121,25 +112,14 @@ async def measure(stack: Stack, size: Size, say: Progress) -> dict[str, Any]:
                 begin(4)
                 await asyncio.sleep(size.quiet_seconds)
                 begins.append(time.time())
-                tasks[1].cancel()
-                await sender.producer.flush()
-                await flow.through(steps(catalog))
-                await probes.all_read()
             # A commit is in the ledger a moment before its worker has counted it, so the count is taken here.
             workers["household"].mark()
             resident = {stage: memory_megabytes(worker.pid) for stage, worker in workers.items()}
             marks = [one for one in await workers["household"].stop() if one.name == "mark"]
             first, last, all_counted = marks
         finally:
-            for task in tasks:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-            await sender.producer.stop()
             await flow.close()
             await flow.ledger.close()
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
     phases = by_phase(probes, PHASES, begins)
     usual = phases[PHASES[0]]["p50_ms"]
     return {

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
@@ -17,6 +18,8 @@ from typing import Final
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from agents.flow import Flow
+from agents.ticks import steps
 from bench.servers import Round
 from streams.catalog import JOINED, REGISTERED, RETRACTED
 from streams.outgoing import Addresser, Outgoing
@@ -134,6 +137,41 @@ async def read(at: Round, probes: Probes, is_there: asyncio.Event) -> None:
                         probes.has_read(int(id.removeprefix("probe-")), now)
     finally:
         await consumer.stop()
+
+
+@asynccontextmanager
+async def probing(
+    at: Round, flow: Flow, probes: Probes, sender: Sender, seconds: float
+) -> AsyncIterator[None]:
+    """Probes go in evenly until the block ends, and then the warnings of all are waited for.
+
+    Args:
+        sender: is started, and stopped.
+        seconds: how long all of it may take.
+    """
+    await sender.producer.start()
+    is_there = asyncio.Event()
+    tasks = [asyncio.ensure_future(read(at, probes, is_there))]
+    try:
+        await is_there.wait()
+        await at.publish(probes.registration())
+        async with asyncio.timeout(seconds):
+            await flow.through(steps(at.catalog))
+            sending = asyncio.ensure_future(sender.evenly(None, PROBES_PER_SECOND, probes.line, probes.due))
+            tasks.append(sending)
+            yield
+            sending.cancel()
+            await sender.producer.flush()
+            await flow.through(steps(at.catalog))
+            await probes.all_read()
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        await sender.producer.stop()
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
 
 
 def by_phase(probes: Probes, phases: Sequence[str], begins: Sequence[float]) -> dict[str, dict[str, float]]:
