@@ -66,8 +66,7 @@ async def standings_of(ledger: Ledger, flow: Any, book: Rulebook) -> list[Standi
         ("household", [HOUSEHOLD_FACTS]),
     ):
         at = await flow.partitions(topics)
-        await ledger.check_held(stage, at)
-        positions = await ledger.positions(stage, at)
+        positions = await ledger.check_held(stage, at)
         marks = await asyncio.gather(*(ledger.marks(stage, *one) for one in at))
         for (topic, partition), mark in zip(at, marks, strict=True):
             position = positions[topic, partition]
@@ -128,8 +127,7 @@ async def previewed(ledger: Any, flow: Any, book: Rulebook, new: Rulebook, progr
     rules = new.rules(new.newest)
     lost = lost_types(book.catalog(book.newest), new.catalog(new.newest))
     at = await flow.partitions([HOUSEHOLD_FACTS])
-    await ledger.check_held("household", at)
-    positions = await ledger.positions("household", at)
+    positions = await ledger.check_held("household", at)
     total = sum(position.states for position in positions.values() if position is not None)
     done = 0
     for topic, partition in at:

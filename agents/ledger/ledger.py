@@ -252,13 +252,15 @@ class Ledger:
 
         return dict(zip(wanted, await asyncio.gather(*(one(*at) for at in wanted)), strict=True))
 
-    async def check_held(self, stage: str, partitions: Iterable[tuple[str, int]]) -> None:
-        """Tell what Redis has lost from what never began, for who reads without a claim.
+    async def check_held(
+        self, stage: str, partitions: Iterable[tuple[str, int]]
+    ) -> dict[tuple[str, int], Position | None]:
+        """As :meth:`positions`, where Redis has lost none of them: what never began is told from that.
 
-        The charter is read only where Redis lacks one.
+        For who reads without a claim. The charter is read only where Redis lacks one.
 
         Args:
-            partitions: (topic, partition), as for :meth:`positions`.
+            partitions: (topic, partition).
 
         Raises:
             LedgerMissingError: Redis has lost one: what is read there would seem never to have been.
@@ -266,7 +268,7 @@ class Ledger:
         found = await self.positions(stage, partitions)
         missing = [at for at, position in found.items() if position is None]
         if not missing:
-            return
+            return found
         started = (await self.charter.read()).started
         lost = [f"{topic}/{number}" for topic, number in missing if (stage, topic, number) in started]
         if lost:
@@ -275,6 +277,7 @@ class Ledger:
                 f"Redis has lost its data: {stage} {lost[0]}{more} has started and is not there;"
                 " run `hearthwatch rebuild` to make it again from Kafka, or restore Redis"
             )
+        return found
 
     async def read(self, stage: str, topic: str, partition: int, keys: Sequence[str]) -> list[bytes | None]:
         """States as they stand, without a claim: for showing only, never to compute on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -17,6 +17,7 @@ from agents.ledger.changes import Standing
 from agents.ledger.restoring import Place
 from agents.rebuild.snapshot_reader import Kept
 from agents.takeovers import MARK, Course
+from rules import household
 from rules.calendar import NEVER
 from streams.producer import Sending
 from streams.records import Activate, Tick
@@ -240,3 +241,23 @@ def _lane(place: Place, topic: str, snapshot: LaneSnapshot | None) -> Lane:
         counts={} if snapshot is None else dict(snapshot.counts),
     )  # fmt: skip
     return Lane(TP(place.topic, place.partition), claim, 0, topic)
+
+
+def keep_numbers(replay: Replay, warned: Mapping[str, int]) -> int:
+    """Never give a warning's number away twice, also where this program would have warned less often.
+
+    Another version of the program may have sent what the topic has; a consumer that keeps the last id of a
+    household would miss the next warning if its number were taken.
+    """
+    count = 0
+    for key, raw in list(replay.states.items()):
+        last = warned.get(key, 0)
+        if not last or raw is None:
+            continue
+        state = household.decode(raw)
+        if state.warned < last:
+            state.warned = last
+            replay.states[key] = household.encode(state)
+            replay.changed.add(key)
+            count += 1
+    return count

@@ -31,10 +31,9 @@ from agents.person import PersonStage
 from agents.poison import SetAside
 from agents.rebuild.causes import TOPICS, SentBefore
 from agents.rebuild.log import Log
-from agents.rebuild.replay import Replay
+from agents.rebuild.replay import Replay, keep_numbers
 from agents.rebuild.sent import Marks, Missing, last_marks, last_warnings, not_set_aside
 from agents.rebuild.snapshot_reader import Kept, read_snapshots
-from rules import household
 from streams.errors import InputError, LedgerError
 from streams.producer import OrderedProducer, Sending
 from streams.records import DEADLETTERS, HOUSEHOLD_FACTS
@@ -305,7 +304,7 @@ class Rebuild:
             keep(out.sends, out.failures)
         if place.stage == "household":
             marks[place.partition] = dict(replay.lane.marks)
-            opened.renumbered = _keep_numbers(replay, warned)
+            opened.renumbered = keep_numbers(replay, warned)
         opened.standing = replay.standing()
         opened.states = len(replay.states)
         self._tell(f"{place}: writing", 0, 0)
@@ -368,26 +367,6 @@ class Rebuild:
         if self._set_aside is not None:
             await self._set_aside.close()
         await self.log.close()
-
-
-def _keep_numbers(replay: Replay, warned: Mapping[str, int]) -> int:
-    """Never give a warning's number away twice, also where this program would have warned less often.
-
-    Another version of the program may have sent what the topic has; a consumer that keeps the last id of a
-    household would miss the next warning if its number were taken.
-    """
-    count = 0
-    for key, raw in list(replay.states.items()):
-        last = warned.get(key, 0)
-        if not last or raw is None:
-            continue
-        state = household.decode(raw)
-        if state.warned < last:
-            state.warned = last
-            replay.states[key] = household.encode(state)
-            replay.changed.add(key)
-            count += 1
-    return count
 
 
 def as_json(restored: Restored) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from agents.ledger import Ledger
 from hearthwatch.activated import rulebook
 from hearthwatch.api.followed import FollowedTopic
 from hearthwatch.connections import kafka_arguments
+from hearthwatch.household_state import read_household
 from hearthwatch.running import open_ledger
 from hearthwatch.set_aside import SetAside, WaitingEvents, judged_without, persons_of, registry_subjects
 from hearthwatch.settings import Settings
@@ -19,7 +20,6 @@ from rules import household as core
 from rules.rulebook import Rulebook
 from rules.state import Household
 from streams.deadletters import read_dead_letter
-from streams.partitions import partition_of
 from streams.records import DEADLETTERS, HOUSEHOLD_FACTS, PERSON_EVENTS
 
 
@@ -80,15 +80,10 @@ class Judged:
         waiting = dict(self._letters.waiting.found)
         if not waiting:
             return []
-        number = partition_of(household.encode(), await self._count(HOUSEHOLD_FACTS))
-        at = (HOUSEHOLD_FACTS, number)
-        raw = (await self._ledger.read("household", *at, [household]))[0]
-        if raw is None:
-            await self._ledger.check_held("household", [at])
+        raw, day = await read_household(self._ledger, await self._count(HOUSEHOLD_FACTS), household)
         home = core.new(household) if raw is None else core.decode(raw)
-        position = (await self._ledger.positions("household", [at]))[at]
-        if position is not None and position.day is not None:  # it may not have been visited for months
-            home.day = max(position.day, home.day or 0)
+        if day is not None:  # it may not have been visited for months
+            home.day = max(day, home.day or 0)
         subjects = registry_subjects(home, waiting)
         persons = await persons_of(self._ledger, await self._count(PERSON_EVENTS), subjects)
         keep_days = await asyncio.to_thread(self._keep_days, home)

@@ -17,6 +17,7 @@ from hearthwatch.cli.groups import Group
 from hearthwatch.cli.on_record import look_on_record
 from hearthwatch.cli.options import LANG
 from hearthwatch.connections import kafka_arguments, kafka_connection
+from hearthwatch.household_state import as_of, read_household
 from hearthwatch.running import in_force, open_ledger
 from hearthwatch.screen import wide_console
 from hearthwatch.set_aside import SetAside, judged_without, persons_of, registry_subjects, waiting_events
@@ -30,7 +31,6 @@ from rules.person import Person
 from rules.state import Household
 from rules.words import Language
 from streams.catalog import Catalog
-from streams.partitions import partition_of
 from streams.records import HOUSEHOLD_FACTS, PERSON_EVENTS
 
 WORDS: dict[Language, dict[str, str]] = {
@@ -139,13 +139,7 @@ def live_household(id: str) -> tuple[Household, Rules, Catalog]:
         click.echo(f"No household `{id}` is known.", err=True)
         click.get_current_context().exit(1)
     state, day = found
-    book = rulebook(settings)
-    # Until the household is visited it stands as the policy before left it.
-    rules, catalog = book.rules(state.activation), book.catalog(state.activation)
-    if day is not None and (state.day is None or state.day < day):
-        # Households catch up with midnights lazily; what one is shown as must be as of today.
-        state, _ = core.catch_up(state, rules=rules, day=day)
-    return state, rules, catalog
+    return as_of(state, day, rulebook(settings))
 
 
 async def _read(settings: Settings, id: str) -> tuple[Household, int | None] | None:
@@ -155,15 +149,8 @@ async def _read(settings: Settings, id: str) -> tuple[Household, int | None] | N
     ledger = open_ledger(settings)
     flow = Flow(kafka_arguments(settings), ledger)
     try:
-        count = len(await flow.partitions([HOUSEHOLD_FACTS]))
-        partition = partition_of(id.encode(), count)
-        raw = (await ledger.read("household", HOUSEHOLD_FACTS, partition, [id]))[0]
-        at = (HOUSEHOLD_FACTS, partition)
-        if raw is None:
-            await ledger.check_held("household", [at])
-            return None
-        position = (await ledger.positions("household", [at]))[at]
-        return core.decode(raw), None if position is None else position.day
+        raw, day = await read_household(ledger, len(await flow.partitions([HOUSEHOLD_FACTS])), id)
+        return None if raw is None else (core.decode(raw), day)
     finally:
         await flow.close()
         await ledger.close()

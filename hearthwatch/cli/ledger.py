@@ -43,10 +43,10 @@ def show(as_json: bool) -> None:
 
     async def look(ledger: Ledger, stage: str, at: Sequence[At]) -> dict[At, Position | None]:
         try:
-            await ledger.check_held(stage, at)
+            return await ledger.check_held(stage, at)
         except LedgerMissingError as error:
             lost.append(error)
-        return await ledger.positions(stage, at)
+            return await ledger.positions(stage, at)
 
     settings = in_force(load_settings())
     rows = []

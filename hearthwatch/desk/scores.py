@@ -6,6 +6,7 @@ import asyncio
 
 from agents.ledger import Ledger
 from hearthwatch.connections import kafka_connection
+from hearthwatch.household_state import as_of, read_household
 from hearthwatch.settings import Settings
 from rules import household as core
 from rules.explain import Explanation, explain
@@ -13,9 +14,7 @@ from rules.policy import Policy
 from rules.rulebook import Rulebook
 from rules.words import Language
 from streams.catalog import Catalog
-from streams.partitions import partition_of
 from streams.policies_topic import read_activations
-from streams.records import HOUSEHOLD_FACTS
 
 
 class Scores:
@@ -38,14 +37,9 @@ class Scores:
             TransportError: a server does not answer.
             LedgerMissingError: Redis has lost the household's partition.
         """
-        partition = partition_of(id.encode(), partitions)
-        raw = (await self._ledger.read("household", HOUSEHOLD_FACTS, partition, [id]))[0]
-        at = (HOUSEHOLD_FACTS, partition)
+        raw, day = await read_household(self._ledger, partitions, id)
         if raw is None:
-            await self._ledger.check_held("household", [at])
             return None
-        position = (await self._ledger.positions("household", [at]))[at]
-        day = None if position is None else position.day
         return await asyncio.to_thread(self._explain, raw, day, language)
 
     def _explain(
@@ -56,8 +50,5 @@ class Scores:
         if book is None or state.activation not in book:
             # Compiling takes a moment, so it is kept until a state goes by a later one.
             book = self._book = Rulebook(read_activations(kafka_connection(self._settings), needed=True))
-        # Until the household is visited it stands as the policy before left it.
-        rules, catalog = book.rules(state.activation), book.catalog(state.activation)
-        if day is not None and (state.day is None or state.day < day):
-            state, _ = core.catch_up(state, rules=rules, day=day)
+        state, rules, catalog = as_of(state, day, book)
         return explain(state, rules, catalog, language=language), rules.policy, catalog

@@ -276,10 +276,7 @@ async def test_the_dry_run_takes_a_household_that_was_not_swept_yet_as_it_will_b
     raw = household.encode(home)
 
     class Kept:
-        async def check_held(self, stage: str, at: Any) -> None:
-            """It has lost nothing."""
-
-        async def positions(self, stage: str, at: Any) -> Any:
+        async def check_held(self, stage: str, at: Any) -> Any:
             return {one: SimpleNamespace(states=1, day=DAY) for one in at}
 
         async def marks(self, *where: Any) -> Any:

@@ -30,7 +30,7 @@ class Kept:
     async def read(self, *where: Any) -> list[bytes]:
         return [household.encode(self.home)]
 
-    async def positions(self, stage: str, at: Any) -> Any:
+    async def check_held(self, stage: str, at: Any) -> Any:
         return {one: SimpleNamespace(day=self.today) for one in at}
 
     async def partitions(self, topics: Any) -> Any:

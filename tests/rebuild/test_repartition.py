@@ -218,6 +218,15 @@ async def test_persons_go_to_their_partitions_too_and_nothing_is_taken_for_a_rep
     assert [one.first for one in await town.verify()] == [""] * (3 + (homes or 2))
 
 
+async def at_rest(towns: Towns) -> Town:
+    """A town where all is through, and the workers have left."""
+    town = await towns()
+    await town.publish_all(some_lines())
+    await town.settled()
+    await town.stop()
+    return town
+
+
 async def cut_short_at_the_end(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """Change the households to 3 partitions, until all is written and the first partition opened."""
     opened: list[Place] = []
@@ -240,10 +249,7 @@ async def test_an_interruption_at_the_very_end_is_finished_and_undoes_nothing(
     rig: Rig, towns: Towns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All is written and one partition opened, where a worker is at work already."""
-    town = await towns()
-    await town.publish_all(some_lines())
-    await town.settled()
-    await town.stop()
+    town = await at_rest(towns)
     ledger = await rig.ledger()
     before = {key: raw for states in (await contents(town)).values() for key, raw in states.items()}
     await cut_short_at_the_end(town, monkeypatch)
@@ -266,10 +272,7 @@ async def test_a_partition_that_a_killed_rebuild_has_emptied_since_is_not_opened
     rig: Rig, towns: Towns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody ran `rebuild` after the interruption, and that was killed: states would be lost in silence."""
-    town = await towns()
-    await town.publish_all(some_lines())
-    await town.settled()
-    await town.stop()
+    town = await at_rest(towns)
     await cut_short_at_the_end(town, monkeypatch)
     ledger = await rig.ledger()
     await unlocked(ledger)
